@@ -1,0 +1,26 @@
+"""The demo: autoencoder, VAE and IWAE from the reference, a few epochs each, in a table and a picture."""
+
+import shutil
+
+from data import choose
+from evaluate import print_table
+from run import complete
+from train import train
+from visualize import draw_comparison
+
+EPOCHS = {"mnist": 5, "digits": 50}  # about a minute and a half in all on two cores
+OBJECTIVES = {"autoencoder": "ae", "VAE": "vae", "IWAE": "iwae"}
+
+
+def demo(out):
+    """Train the three models into out, print their test figures and draw their samples side by side."""
+    shutil.rmtree(out, ignore_errors=True)
+    dataset = choose("auto")
+    figures = {}
+    for name, objective in OBJECTIVES.items():
+        print(f"\n{name} on {dataset}")
+        settings = complete({"objective": objective, "model": "solutions/model.py", "epochs": EPOCHS[dataset]}, dataset)
+        figures[name] = train(settings, out / name)
+    print_table(figures)
+    path = draw_comparison([out / name for name in OBJECTIVES], out / "comparison.png")
+    print(f"the samples of all three, side by side: {path}")

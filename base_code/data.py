@@ -1,0 +1,181 @@
+"""Datasets as tensors of pixel probabilities, and their binarisation.
+
+A dataset is a name: "mnist", or "digits" (the handwritten digits inside scikit-learn, no download).
+Grey levels stay in memory as uint8; grey / 255 is the probability that a binarised pixel is 1.
+"""
+
+import gzip
+import hashlib
+import os
+import sys
+import tempfile
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pooch
+import requests
+import torch
+from torch.nn import functional as F
+
+from cli import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+MNIST_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://raw.githubusercontent.com/fgnt/mnist/master/",
+)
+MNIST_FILES = {  # file name: SHA-256 of its decompressed bytes
+    "train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "t10k-images-idx3-ubyte.gz": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+}
+MNIST_HEADER_BYTES = 16
+MIRROR_PATIENCE = 8  # seconds until silent mirrors count as "no network"
+TEST_SEED = 2015
+
+
+class Unavailable(UserError):
+    """A dataset that is neither here nor to be downloaded."""
+
+
+def choose(name):
+    """ "auto" becomes "mnist" where MNIST is here or can be downloaded, otherwise "digits", with a notice."""
+    if name != "auto":
+        return name
+    try:
+        for file_name in MNIST_FILES:
+            find_mnist(file_name)
+        return "mnist"
+    except Unavailable as reason:
+        print(f"notice: {reason}\nnotice: using the digits of scikit-learn instead (--data digits)", file=sys.stderr)
+        return "digits"
+
+
+def load(name):
+    """Pixel probabilities in [0, 1] of the train and the test images, two float tensors [N, 784].
+
+    Raises Unavailable when the dataset cannot be had, UserError when its file is damaged.
+    """
+    train, test = load_grey(name)
+    return train / 255, test / 255
+
+
+def load_grey(name):
+    """The same images as grey levels, two uint8 tensors [N, 784]: a quarter of the memory."""
+    name = choose(name)
+    return load_mnist() if name == "mnist" else load_digits()
+
+
+def binarize(images, generator=None):
+    """Draw each pixel anew: 1 with its probability.  grey levels (uint8) or probabilities [..., P] -> 0s and 1s
+
+    Works on the device of the images; the generator, if any, must live there too.
+    """
+    if images.dtype != torch.uint8:
+        return torch.bernoulli(images, generator=generator)
+    # One of 255 equally likely levels lies below grey with probability grey / 255, exactly.
+    level = torch.randint(255, images.shape, dtype=torch.uint8, device=images.device, generator=generator)
+    return (level < images).float()
+
+
+def load_binarized_test(name):
+    """The test images [N, 784] of 0s and 1s, drawn once with a fixed seed: the same for every model."""
+    return binarize(load_grey(name)[1], torch.Generator().manual_seed(TEST_SEED))
+
+
+def load_digits():
+    """1,797 real digits of 8 x 8 pixels enlarged to 20 x 20, with a border of 4 like MNIST's."""
+    from sklearn.datasets import load_digits as load_sklearn_digits  # a second to import: only when needed
+
+    small = torch.tensor(load_sklearn_digits().images / 16, dtype=torch.float32)  # [1797, 8, 8]
+    large = F.interpolate(small[:, None], size=(20, 20), mode="bicubic", align_corners=False)
+    contrast = (2 * large - 0.5).clamp(0, 1)  # nearer to black and white, as MNIST is
+    grey = (F.pad(contrast, (4, 4, 4, 4)) * 255).round().to(torch.uint8).flatten(1)  # [1797, 784]
+    is_test = torch.arange(len(grey)) % 6 == 0  # every sixth image: the same writers in both sets
+    return grey[~is_test], grey[is_test]
+
+
+def load_mnist():
+    """60,000 train and 10,000 test images."""
+    files = [read_verified(find_mnist(file_name)) for file_name in MNIST_FILES]
+    pixels = [np.frombuffer(content, np.uint8, offset=MNIST_HEADER_BYTES) for content in files]
+    return tuple(torch.from_numpy(p.copy()).view(-1, 784) for p in pixels)
+
+
+def find_mnist(file_name):
+    """The path of one file: in $IWAE_DATA, in data/, or there after a download."""
+    folders = [ROOT / "data" / "mnist"]
+    if os.environ.get("IWAE_DATA"):
+        folders.insert(0, Path(os.environ["IWAE_DATA"]) / "mnist")
+    for folder in folders:
+        if (folder / file_name).is_file():
+            return folder / file_name
+    return download_mnist(file_name, folders[-1])
+
+
+def read_verified(path):
+    """The decompressed bytes of an MNIST file; UserError if they are not the ones that were published."""
+    try:
+        decompressed = gzip.decompress(path.read_bytes())
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise UserError(f"{path} is damaged ({error}); delete it and run again to download it anew") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+    found, expected = hashlib.sha256(decompressed).hexdigest(), MNIST_FILES[path.name]
+    if found != expected:
+        raise UserError(
+            f"{path} is not MNIST's file: its content has SHA-256 {found[:12]}…, expected {expected[:12]}…; "
+            "delete it and run again to download it anew"
+        )
+    return decompressed
+
+
+def download_mnist(file_name, folder):
+    """Download into a temporary folder beside the goal, verify, then rename: nothing unverified gets the name."""
+    where = f"MNIST is neither in $IWAE_DATA/mnist nor in {folder}"
+    mirrors = answering_mirrors(file_name)
+    if not mirrors:
+        raise Unavailable(f"{where}, and no mirror could be reached")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix="download-") as temporary:
+            part = Path(temporary) / file_name
+            for mirror in mirrors:
+                try:
+                    print(f"downloading {mirror}{file_name}", file=sys.stderr)
+                    pooch.HTTPDownloader(progressbar=True, timeout=10)(mirror + file_name, str(part), None)
+                    read_verified(part)
+                except (requests.RequestException, UserError, ValueError) as error:
+                    print(f"notice: that mirror failed: {error}", file=sys.stderr)
+                    continue
+                os.replace(part, folder / file_name)
+                return folder / file_name
+    except OSError as error:
+        raise Unavailable(f"{where}, and a download cannot be stored there ({error.strerror})") from None
+    raise Unavailable(f"{where}, and every mirror failed")
+
+
+def answering_mirrors(file_name):
+    """The mirrors that answer within MIRROR_PATIENCE seconds, in their order.
+
+    All are asked at once, in daemon threads: a name server that never answers cannot be given a time limit.
+    """
+    answers = {}
+
+    def ask(mirror):
+        try:
+            answers[mirror] = requests.head(mirror + file_name, timeout=MIRROR_PATIENCE, allow_redirects=True).ok
+        except requests.RequestException:
+            answers[mirror] = False
+
+    threads = [threading.Thread(target=ask, args=(mirror,), daemon=True) for mirror in MNIST_MIRRORS]
+    deadline = time.monotonic() + MIRROR_PATIENCE
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0, deadline - time.monotonic()))
+    return [mirror for mirror in MNIST_MIRRORS if answers.get(mirror)]

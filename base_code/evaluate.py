@@ -1,0 +1,177 @@
+"""Test NLL of trained runs by importance sampling, for any number of samples k, in constant memory.
+
+python base_code/evaluate.py runs/vae runs/iwae --k 5000
+"""
+
+import argparse
+import math
+import time
+from pathlib import Path
+
+import torch
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+from cli import run_command
+from data import load_binarized_test
+from run import compiled, explained, has_cpp_compiler, load_run, require, write_json
+
+ROWS = 8192  # samples x images that are decoded at once: 26 MB for each tensor of pixels
+COMPILE_PAYS = 5e9  # decoded pixels from which compiling saves more than it costs
+NOISE_SEED = 1
+
+
+def chunk_sizes(k):
+    """Samples and images at a time: the largest divisor of k up to ROWS, and as many images as then fit.
+
+    Equal chunks make the log-mean-exp of the chunks' log-mean-exps exact.
+    """
+    chunk = max(n for n in range(1, min(k, ROWS) + 1) if k % n == 0)
+    return chunk, max(1, ROWS // chunk)
+
+
+def is_finished(log_mean_exp):
+    try:
+        log_mean_exp(torch.zeros(2, 1), 0)
+    except NotImplementedError:
+        return False
+    return True
+
+
+def unknown(a, dim):
+    return torch.full_like(a.select(dim, 0), math.nan)
+
+
+@torch.no_grad()
+def estimate(module, model, x, k, seed=NOISE_SEED):
+    """Per image: log p(x) estimated with k samples, the ELBO, and the effective sample size.  [B, P] -> three [B]
+
+    log p(x) = log_mean_exp(log_w) over the k samples (Burda et al., equation 8), with the model file's own
+    log_weights and log_mean_exp; the effective sample size is (sum w)^2 / sum w^2. What needs log_mean_exp
+    is NaN while that is unfinished.
+    """
+    log_mean_exp = module.log_mean_exp if is_finished(module.log_mean_exp) else unknown
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    chunk, batch_size = chunk_sizes(k)
+    results = []
+    log_weights = fast_log_weights = model.log_weights
+    if device.type == "cpu" and has_cpp_compiler() and k * x.numel() >= COMPILE_PAYS:
+        example = x[:batch_size], torch.zeros(chunk, batch_size, model.d_latent)
+        fast_log_weights = compiled(model.log_weights, example)
+    with tqdm(total=len(x), desc=f"test, k = {k}", unit=" images", leave=False, disable=None) as bar:
+        for images in x.split(batch_size):
+            images = images.to(device)
+            full = len(images) == batch_size
+            log_means, elbos, log_mean_squares = [], [], []
+            for _ in range(k // chunk):
+                eps = torch.randn(chunk, len(images), model.d_latent, device=device, generator=generator)
+                log_w = (fast_log_weights if full else log_weights)(images, eps)  # [chunk, b]
+                log_means.append(log_mean_exp(log_w, 0))
+                log_mean_squares.append(log_mean_exp(2 * log_w, 0))
+                elbos.append(log_w.mean(0))
+            log_p = log_mean_exp(torch.stack(log_means), 0)  # [b]
+            log_mean_square = log_mean_exp(torch.stack(log_mean_squares), 0)
+            sample_size = k * (2 * log_p - log_mean_square).exp()
+            results.append(torch.stack([log_p, torch.stack(elbos).mean(0), sample_size]).cpu())
+            bar.update(len(images))
+    return torch.cat(results, dim=1).double()
+
+
+@torch.no_grad()
+def reconstruction_loss(model, x):
+    """The autoencoder's loss of each image, in nats.  [B, P] -> [B]"""
+    device = next(model.parameters()).device
+    return torch.cat([-model.autoencoder_objective(images.to(device)).cpu() for images in x.split(1000)]).double()
+
+
+def measure(module, model, settings, k, x=None):
+    """What is known of a trained model on the test set, as a dictionary of plain numbers."""
+    x = load_binarized_test(settings.data) if x is None else x
+    start = time.perf_counter()
+    figures = {"objective": settings.objective, "data": settings.data, "images": len(x)}
+    with explained(module.__file__):
+        if settings.objective == "ae":
+            figures["reconstruction_loss"] = reconstruction_loss(model, x).mean().item()
+            return {**figures, "seconds": time.perf_counter() - start}
+        log_p, elbo, sample_size = estimate(module, model, x, k)
+    return {
+        **figures,
+        "k": k,
+        "nll": -log_p.mean().item(),
+        "standard_error": (log_p.std() / math.sqrt(len(x))).item(),
+        "bits_per_pixel": -log_p.mean().item() / x.shape[1] / math.log(2),
+        "elbo": elbo.mean().item(),
+        "effective_sample_size": sample_size.mean().item(),
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def summary(figures):
+    """The test figures in one sentence."""
+    if figures["objective"] == "ae":
+        loss = figures["reconstruction_loss"]
+        return f"test reconstruction loss {loss:.2f} nats; an autoencoder has no likelihood, so no NLL"
+    if math.isnan(figures["nll"]):
+        return f"test ELBO {figures['elbo']:.2f} nats; the test NLL needs log_mean_exp (TODO 3)"
+    return (
+        f"estimated test NLL {figures['nll']:.2f} nats (standard error {figures['standard_error']:.2f}, "
+        f"k = {figures['k']}, {figures['images']:,} images of {figures['data']})"
+    )
+
+
+COLUMNS = {  # heading: how a run's figures fill it
+    "k": "{k}",
+    "NLL": "{nll:.2f} ± {standard_error:.2f}",
+    "bits/px": "{bits_per_pixel:.4f}",
+    "ELBO": "{elbo:.2f}",
+    "ESS": "{effective_sample_size:.1f}",
+    "reconst.": "{reconstruction_loss:.2f}",
+    "seconds": "{seconds:.1f}",
+}
+
+
+def print_table(figures_of_runs):
+    """One line for each run: {name: figures}. A column that no run can fill is left out."""
+    cells = {}
+    for heading, form in COLUMNS.items():
+        column = []
+        for figures in figures_of_runs.values():
+            try:
+                column.append(form.format(**figures))
+            except KeyError:
+                column.append("-")
+        if set(column) != {"-"}:
+            cells[heading] = column
+    table = Table(title="Test set, nats per image", box=box.SIMPLE)
+    table.add_column("run", overflow="fold")
+    for heading in cells:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in zip(figures_of_runs, *cells.values()):
+        table.add_row(*row)
+    Console().print(table)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description="Estimate the test NLL of trained runs by importance sampling. Writes test.json into each run."
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run folder, made by train.py --out")
+    parser.add_argument("--k", type=int, help="samples per image (default: the run's --test-k)")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="default: auto")
+    arguments = parser.parse_args()
+    figures = {}
+    for folder in arguments.runs:
+        config, module, model = load_run(folder, arguments.device)
+        settings = config["settings"]
+        k = settings.test_k if arguments.k is None else arguments.k
+        require(k >= 1, "k", k, "a whole number of 1 or more")
+        figures[Path(folder).name] = measure(module, model, settings, k)
+        write_json(Path(folder) / "test.json", figures[Path(folder).name])
+    print_table(figures)
+
+
+if __name__ == "__main__":
+    run_command(main)

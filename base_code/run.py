@@ -1,0 +1,315 @@
+"""One run of the trainer: its settings, its model file and its folder."""
+
+import argparse
+import contextlib
+import ctypes
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import platform
+import shutil
+import sys
+import traceback
+import types
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+
+from cli import UserError
+from data import ROOT
+
+MODEL_NAMES = (
+    "bernoulli_log_likelihood gaussian_log_likelihood reparameterize vae_objective log_mean_exp iwae_objective "
+    "Encoder Decoder IWAE"
+).split()
+
+
+def setting(default, help_text, **argparse_options):
+    """A field of Settings that is also an option of the command line."""
+    return field(default=default, metadata={"help": help_text, "argparse": argparse_options})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides the result of a training run."""
+
+    objective: str = setting("ae", "what to train", choices=("ae", "vae", "iwae"))
+    train_k: int = setting(1, "samples per image while training (iwae: 10)", type=int)
+    test_k: int = setting(100, "samples per image for the test NLL", type=int)
+    epochs: int = setting(30, "passes over the training images (digits: 100; paper: 3280)", type=int)
+    batch_size: int = setting(128, "images per step (digits: 32; paper: 20)", type=int)
+    hidden: tuple = setting((100,), "hidden units, one number for each layer", type=int, nargs="+")
+    d_latent: int = setting(10, "latent units D", type=int)
+    untied: bool = setting(False, "a head for mu and one for sigma, in place of the tied one", action="store_true")
+    lr: float = setting(1e-3, "Adam's learning rate", type=float)
+    seed: int = setting(0, "seed of the weights, the order of the images and the noise", type=int)
+    data: str = setting("auto", "dataset; auto: mnist where it can be had", choices=("auto", "mnist", "digits"))
+    device: str = setting("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
+    compile: str = setting("auto", "torch.compile; auto: where a long run pays for it", choices=("auto", "on", "off"))
+    model: str = setting("base_code/model.py", "the model file", metavar="FILE")
+    preset: str = setting("course", "paper: the IWAE paper's one-layer experiment", choices=("course", "paper"))
+
+    def __post_init__(self):
+        for name in ("train_k", "test_k", "epochs", "batch_size", "d_latent"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "a whole number of 1 or more")
+        require(self.hidden and min(self.hidden) >= 1, "hidden", self.hidden, "whole numbers of 1 or more")
+        require(self.lr > 0 and math.isfinite(self.lr), "lr", self.lr, "a number above 0")
+        require(self.seed >= 0, "seed", self.seed, "0 or more")
+        if self.objective == "ae" and self.train_k != 1:
+            raise UserError(f"--train-k {self.train_k}: an autoencoder draws no samples; add --objective vae or iwae")
+
+    @property
+    def adam_eps(self):
+        return 1e-4 if self.preset == "paper" else 1e-8
+
+    def lr_at(self, epoch):
+        """The learning rate of an epoch, counted from 0.
+
+        The paper's schedule (Burda et al., section 5): lr * 10^(-i/7) for 3^i epochs, i = 0 ... 7.
+        """
+        if self.preset != "paper":
+            return self.lr
+        ends = [sum(3**j for j in range(i + 1)) for i in range(8)]  # 1, 4, 13, ... 3280
+        stage = sum(epoch >= end for end in ends)
+        return self.lr * 10 ** (-min(stage, 7) / 7)
+
+
+PRESETS = {
+    "course": {},
+    "paper": {"hidden": (200, 200), "d_latent": 50, "untied": True, "batch_size": 20, "epochs": 3280},
+}
+DATASETS = {"mnist": {}, "digits": {"epochs": 100, "batch_size": 32}}
+OBJECTIVES = {"ae": {}, "vae": {}, "iwae": {"train_k": 10}}
+
+
+def complete(given, dataset):
+    """Settings from the options that were given; the dataset, objective and preset set the other defaults."""
+    preset, objective = given.get("preset", "course"), given.get("objective", "ae")
+    model = resolve(given.get("model", Settings.model))
+    if model.is_relative_to(ROOT):  # so that a run can be read from any folder, and on another machine
+        model = model.relative_to(ROOT).as_posix()
+    own = {**given, "data": dataset, "model": str(model)}
+    return Settings(**{**DATASETS[dataset], **OBJECTIVES[objective], **PRESETS[preset], **own})
+
+
+def require(condition, name, found, expected):
+    if not condition:
+        raise UserError(f"--{name.replace('_', '-')} is {found}: expected {expected}")
+
+
+def add_settings(parser):
+    """One option for each field of Settings; an option that is not given leaves no trace in the result."""
+    for f in dataclasses.fields(Settings):
+        default = " ".join(map(str, f.default)) if isinstance(f.default, tuple) else f.default
+        shown = "" if f.type is bool else f" (default: {default})"
+        option = "--" + f.name.replace("_", "-")
+        parser.add_argument(
+            option, default=argparse.SUPPRESS, help=f.metadata["help"] + shown, **f.metadata["argparse"]
+        )
+
+
+# The model file -------------------------------------------------------------------------------------------
+
+
+class Unfinished(UserError):
+    """The model file still raises NotImplementedError where it was called."""
+
+
+def load_model_file(path):
+    """Import a student's model.py from its bytes. Returns the module, with .sha256 of the file added.
+
+    UserError, in one line, if the file is missing, does not import or lacks a name.
+    """
+    path = resolve(path)
+    if not path.is_file():
+        raise UserError(f"there is no model file at {path}; give one with --model FILE")
+    source = path.read_bytes()
+    sha256 = hashlib.sha256(source).hexdigest()
+    module = types.ModuleType(f"model_{sha256[:12]}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # where inspect and dataclasses look for a class's source
+    try:
+        exec(compile(source, str(path), "exec"), module.__dict__)
+    except SyntaxError as error:
+        raise UserError(f"{path.name}, line {error.lineno}: {error.msg}") from None
+    except Exception as error:
+        raise UserError(f"{path.name} does not import: {describe(error, path)}") from None
+    missing = [name for name in MODEL_NAMES if not callable(getattr(module, name, None))]
+    if missing:
+        raise UserError(f"{path.name} lacks {', '.join(missing)}; take them back from the file as it was handed out")
+    module.sha256 = sha256
+    return module
+
+
+@contextlib.contextmanager
+def explained(path):
+    """Turn an exception inside the model file into one line; Unfinished for a TODO that is still open."""
+    try:
+        yield
+    except UserError:
+        raise
+    except NotImplementedError as error:
+        raise Unfinished(str(error)) from None
+    except Exception as error:
+        raise UserError(describe(error, path)) from None
+
+
+def describe(error, path):
+    """What went wrong, and in which line of the model file."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    where = f"{Path(path).name}, line {frames[-1].lineno}, in {frames[-1].name}: " if frames else ""
+    lines = str(error).strip().splitlines()
+    return f"{where}{type(error).__name__}: {lines[0] if lines else ''}"
+
+
+def build_model(module, settings, d_data=784):
+    """A freshly initialised IWAE of the model file."""
+    with explained(module.__file__):
+        return module.IWAE(d_data, settings.d_latent, tuple(settings.hidden), not settings.untied)
+
+
+def check_model(module, model, settings, x):
+    """Try the objective on the images x [B, P], so that a mistake in the file is told before anything is trained."""
+    with explained(module.__file__):
+        if settings.objective != "ae":
+            log_w = model.log_weights(x, torch.zeros(settings.train_k, len(x), settings.d_latent, device=x.device))
+            expect_shape("log_weights", log_w, (settings.train_k, len(x)))
+            bound = {"vae": module.vae_objective, "iwae": module.iwae_objective}[settings.objective]
+            expect_shape(bound.__name__, bound(log_w), (len(x),))
+        loss = model.loss(x, settings.objective, settings.train_k)
+        expect_shape("loss", loss, ())
+        if not loss.requires_grad:
+            raise UserError("loss returned a number without a gradient, so nothing can be trained; was it detached?")
+
+
+def expect_shape(name, value, shape):
+    if not isinstance(value, torch.Tensor):
+        raise UserError(f"{name} returned a {type(value).__name__}: expected a tensor of shape {list(shape)}")
+    if value.shape != shape:
+        raise UserError(f"{name} returned shape {list(value.shape)}: expected {list(shape)}")
+
+
+# The process ----------------------------------------------------------------------------------------------
+
+
+def prepare_device(name):
+    """The torch device of a --device option; on a CPU, also two settings that make every step much faster."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(candidate for candidate in ("cuda", "mps", "cpu") if available[candidate])
+    if not available[name]:
+        raise UserError(f"--device {name} is not available here; use --device cpu, or auto")
+    # Importance weights of e^-90 and their gradients are denormal numbers, which a CPU multiplies up to
+    # a hundred times more slowly. Nothing depends on them: count them as 0.
+    torch.set_flush_denormal(True)
+    if platform.libc_ver()[0] == "glibc":
+        # Keep freed memory instead of returning it to the system: fetching it again costs more than the arithmetic.
+        m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4
+        libc = ctypes.CDLL(None)
+        libc.mallopt(m_mmap_max, 0)
+        libc.mallopt(m_trim_threshold, 2**31 - 1)
+        libc.mallopt(m_top_pad, 64 * 2**20)
+    return torch.device(name)
+
+
+def has_cpp_compiler():
+    """Whether torch.compile can build for the CPU here."""
+    return sys.platform != "win32" and shutil.which(os.environ.get("CXX", "g++")) is not None
+
+
+def compiled(function, example, required=False):
+    """torch.compile(function) for inputs of one shape, tried on the example; function itself where that fails.
+
+    required: fail with a UserError instead. The example's random numbers are given back.
+    """
+    import torch._inductor.config
+
+    torch._inductor.config.fallback_random = True  # plain PyTorch's noise, which is also drawn faster on a CPU
+    print("compiling: up to a minute", flush=True)
+    fast = torch.compile(function, dynamic=False)
+    random_state = torch.get_rng_state()
+    try:
+        result = fast(*example)
+        if result.requires_grad:
+            result.sum().backward()  # compiled only when first used
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if required:
+            raise UserError(f"--compile on: compiling failed ({reason}); use --compile off") from None
+        print(f"notice: compiling failed ({reason}); going on without", file=sys.stderr)
+        return function
+    finally:
+        torch.set_rng_state(random_state)
+    return fast
+
+
+# The run folder -------------------------------------------------------------------------------------------
+
+
+def resolve(path):
+    """A path of the command line: from the current folder or, if it is not there, from the project's root."""
+    path = Path(path).expanduser()
+    return path.resolve() if path.exists() or path.is_absolute() else ROOT / path
+
+
+def write_atomically(path, content):
+    """Write bytes to a temporary file, then rename it: a crash or a full disk leaves the old file whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path, content):
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_config(folder):
+    """config.json of a run, with its settings as Settings."""
+    path = Path(folder) / "config.json"
+    if not path.is_file():
+        raise UserError(f"{folder} is not a run: it holds no config.json; train.py --out makes one")
+    try:
+        config = json.loads(path.read_text())
+        settings = config["settings"]
+        config["settings"] = Settings(**{**settings, "hidden": tuple(settings["hidden"])})
+        return config
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged or of another version ({error}); train the run again") from None
+
+
+def read_tensors(path):
+    if not path.is_file():
+        raise UserError(f"{path} is missing: the run was stopped before it saved anything; train it again")
+    try:
+        return safetensors.torch.load(path.read_bytes())
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}); train the run again") from None
+
+
+def load_weights(model, tensors, folder):
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise UserError(f"the weights in {folder} do not fit the model file: {reason}") from None
+
+
+def load_run(folder, device="auto"):
+    """A trained run: its config, its model file's module and the model with the run's weights, on the device."""
+    config = read_config(folder)
+    settings = config["settings"]
+    module = load_model_file(settings.model)
+    if module.sha256 != config["model_sha256"]:
+        print(f"notice: {settings.model} has changed since {folder} was trained", file=sys.stderr)
+    device = prepare_device(device)
+    model = build_model(module, settings).to(device)
+    load_weights(model, read_tensors(Path(folder) / "model.safetensors"), folder)
+    return config, module, model.eval()

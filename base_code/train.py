@@ -1,0 +1,327 @@
+"""The training loop and its command line.
+
+python base_code/train.py                                  the autoencoder, as handed out
+python base_code/train.py --objective vae                  after TODO 1 and 2
+python base_code/train.py --objective iwae --train-k 10    after TODO 3
+"""
+
+import argparse
+import contextlib
+import csv
+import dataclasses
+import datetime
+import io
+import itertools
+import math
+import platform
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from tqdm import tqdm
+
+import run as runs
+from cli import UserError, run_command
+from data import binarize, choose, load_grey
+from evaluate import measure, summary
+from run import Settings
+from visualize import TrainingView, draw_curves, draw_samples
+
+CHECK_EVERY = 50  # steps between two looks at the losses, which on a GPU wait for it
+COMPILE_PAYS = 4e9  # decoded pixels of a whole run from which compiling saves more than it costs
+
+
+class Interrupted(Exception):
+    """Ctrl-C, after everything was saved."""
+
+
+@dataclass
+class State:
+    """Where a training stands: all that a checkpoint holds."""
+
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    losses: torch.Tensor  # of each step of the epoch at hand
+    epoch: int = 0  # epochs that are complete
+    step: int = 0  # steps of the epoch at hand that are done
+    seconds: float = 0.0  # spent on the epoch at hand
+
+    def save(self, folder):
+        """checkpoint.safetensors, to go on from, and model.safetensors, the weights alone."""
+        weights = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
+        tensors = {f"model.{name}": tensor for name, tensor in weights.items()}
+        for i, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"adam.{i}.{name}": tensor for name, tensor in moments.items()}
+        tensors["losses"] = self.losses
+        tensors["position"] = torch.tensor([self.epoch, self.step, self.seconds], dtype=torch.float64)
+        tensors["random.cpu"] = torch.get_rng_state()
+        if self.losses.device.type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state()
+        runs.write_atomically(folder / "checkpoint.safetensors", safetensors.torch.save(tensors))
+        runs.write_atomically(folder / "model.safetensors", safetensors.torch.save(weights))
+
+    def load(self, folder):
+        """Go on where the checkpoint was saved."""
+        tensors = runs.read_tensors(folder / "checkpoint.safetensors")
+        model = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+        runs.load_weights(self.model, model, folder)
+        moments = {}
+        for name, tensor in tensors.items():
+            if name.startswith("adam."):
+                _, i, moment = name.split(".")
+                moments.setdefault(int(i), {})[moment] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.losses.copy_(tensors["losses"])
+        epoch, step, self.seconds = tensors["position"].tolist()
+        self.epoch, self.step = int(epoch), int(step)
+        torch.set_rng_state(tensors["random.cpu"])
+        if "random.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random.cuda"])
+
+
+class StopRequest:
+    """While it is entered, the first Ctrl-C only sets is_set; a second one stops at once."""
+
+    is_set = False
+
+    def __enter__(self):
+        self.previous = signal.signal(signal.SIGINT, self.request)
+        return self
+
+    def request(self, *_):
+        self.is_set = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def __exit__(self, *_):
+        signal.signal(signal.SIGINT, self.previous)
+
+
+def train(settings, folder, resume=False, visualize=False):
+    """Train one run into its folder, then evaluate and draw it. Returns the test figures as a dictionary.
+
+    The same settings give the same weights, whether the run was interrupted and resumed or not.
+    Raises Interrupted after Ctrl-C, with everything saved.
+    """
+    module, images, state, step_loss = prepare(settings, folder, resume)
+    rows = read_metrics(folder)[: state.epoch]
+    view = TrainingView(folder, settings.d_latent) if visualize else None
+    with StopRequest() as stop, contextlib.closing(view) if view else contextlib.nullcontext():
+        while state.epoch < settings.epochs:
+            try:
+                with runs.explained(module.__file__):
+                    train_epoch(state, images, settings, step_loss, stop)
+            except Interrupted:
+                state.save(folder)
+                raise
+            rows.append(end_epoch(state, settings, len(images)))
+            write_metrics(folder, rows)
+            state.save(folder)
+            if view:
+                view.show(state.model, state.epoch)
+            if stop.is_set:
+                raise Interrupted
+    figures = measure(module, state.model, settings, settings.test_k)
+    runs.write_json(folder / "test.json", figures)
+    draw_curves(folder / "curves.png", rows, figures)
+    draw_samples(folder / "samples.png", folder, settings, state.model)
+    return figures
+
+
+def prepare(settings, folder, resume):
+    """Everything a training needs, checked before anything is written.
+
+    Returns the model file's module, the train images (uint8 [N, P]), the state and the loss of a full batch.
+    """
+    device = runs.prepare_device(settings.device)
+    module = runs.load_model_file(settings.model)
+    images = load_grey(settings.data)[0].to(device)
+    if settings.batch_size > len(images):
+        raise UserError(f"--batch-size {settings.batch_size}: {settings.data} has only {len(images)} training images")
+    torch.manual_seed(settings.seed)
+    model = runs.build_model(module, settings).to(device)
+    runs.check_model(module, model, settings, binarize(images[:3]))
+    optimizer = torch.optim.Adam(model.parameters(), settings.lr, eps=settings.adam_eps, fused=device.type != "mps")
+    n_steps = math.ceil(len(images) / settings.batch_size)
+    state = State(model, optimizer, torch.zeros(n_steps, device=device))
+    compile_it = pays_to_compile(settings, images)
+    if resume:
+        config = runs.read_config(folder)
+        if config["model_sha256"] != module.sha256:
+            raise UserError(f"{settings.model} has changed since {folder} was begun; start a new run")
+        compile_it = config["compiled"]  # compiled or not, a step rounds differently
+    step_loss = compiled_loss(model, settings, images) if compile_it else model.loss
+    if resume:
+        state.load(folder)
+    else:
+        create_folder(folder, settings, module, device, compiled=step_loss != model.loss)
+        state.save(folder)
+    return module, images, state, step_loss
+
+
+def pays_to_compile(settings, images):
+    """Whether to compile: as the settings say or, on auto, where a C++ compiler is and the run is long enough."""
+    if settings.compile != "auto":
+        return settings.compile == "on"
+    pixels = settings.epochs * images.numel() * settings.train_k
+    return images.device.type == "cpu" and runs.has_cpp_compiler() and pixels >= COMPILE_PAYS
+
+
+def compiled_loss(model, settings, images):
+    example = torch.zeros(settings.batch_size, images.shape[1], device=images.device)
+    loss = runs.compiled(model.loss, (example, settings.objective, settings.train_k), settings.compile == "on")
+    model.zero_grad()
+    return loss
+
+
+def train_epoch(state, images, settings, step_loss, stop):
+    """Train on every image once, each binarised anew. Raises Interrupted with all that was done in state."""
+    order = torch.Generator().manual_seed(settings.seed * 1_000_003 + state.epoch)
+    batches = torch.randperm(len(images), generator=order).split(settings.batch_size)
+    for group in state.optimizer.param_groups:
+        group["lr"] = settings.lr_at(state.epoch)
+    description = f"epoch {state.epoch + 1}/{settings.epochs}"
+    start = time.perf_counter() - state.seconds
+    with tqdm(total=len(batches), desc=description, initial=state.step, leave=False, disable=None) as bar:
+        for batch in batches[state.step :]:
+            x = binarize(images[batch.to(images.device)])  # [B, P]
+            # The last, smaller batch is not worth compiling for.
+            loss_function = step_loss if len(batch) == settings.batch_size else state.model.loss
+            loss = loss_function(x, settings.objective, settings.train_k)
+            state.optimizer.zero_grad()
+            loss.backward()
+            state.optimizer.step()
+            state.losses[state.step] = loss.detach()
+            state.step += 1
+            bar.update()
+            pause = stop.is_set or state.step == len(batches)
+            if pause or state.step % CHECK_EVERY == 0:
+                state.seconds = time.perf_counter() - start
+                check_finite(state)
+                bar.set_postfix_str(f"loss {state.losses[: state.step].mean():.2f}")
+            if stop.is_set and state.step < len(batches):
+                raise Interrupted
+
+
+def check_finite(state):
+    """Stop at a loss or a weight that is not a number, before it can reach a checkpoint."""
+    bad = (~state.losses[: state.step].isfinite()).nonzero()
+    if len(bad):
+        step, found = bad[0].item() + 1, f"the loss became {state.losses[bad[0]].item()}"
+    elif not all(weight.isfinite().all() for weight in state.model.parameters()):
+        step, found = state.step, "a weight became infinite or NaN"
+    else:
+        return
+    raise UserError(
+        f"{found} in epoch {state.epoch + 1}, step {step}; the last good checkpoint is kept; "
+        "look for an overflow with base_code/check.py, or lower --lr"
+    )
+
+
+def end_epoch(state, settings, n_images):
+    """Count the epoch; print it, and return it as a row of metrics.csv."""
+    sizes = torch.full_like(state.losses, settings.batch_size)  # images of each step
+    sizes[-1] = n_images - (len(sizes) - 1) * settings.batch_size
+    train_loss = (state.losses * sizes).sum().item() / n_images
+    state.epoch += 1
+    print(f"epoch {state.epoch}/{settings.epochs}: train loss {train_loss:.2f} nats, {state.seconds:.1f} s", flush=True)
+    row = {
+        "epoch": state.epoch,
+        "train_loss": f"{train_loss:.4f}",
+        "lr": f"{settings.lr_at(state.epoch - 1):.6g}",
+        "seconds": f"{state.seconds:.2f}",
+    }
+    state.step, state.seconds = 0, 0.0
+    return row
+
+
+def create_folder(folder, settings, module, device, compiled):
+    """A new run folder with its config.json."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is there already; go on with --resume {folder}, or choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {
+        "settings": dataclasses.asdict(settings),
+        "model_sha256": module.sha256,
+        "device": str(device),
+        "compiled": compiled,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+    runs.write_json(folder / "config.json", config)
+
+
+def read_metrics(folder):
+    """The rows of metrics.csv, one for each complete epoch."""
+    path = folder / "metrics.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_metrics(folder, rows):
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    runs.write_atomically(folder / "metrics.csv", text.getvalue().encode())
+
+
+def free_folder(settings):
+    """runs/OBJECTIVE-DATA, or the first of runs/OBJECTIVE-DATA-2, -3, ... that is not taken."""
+    name = settings.objective + (f"-k{settings.train_k}" if settings.objective == "iwae" else "")
+    base = Path("runs") / f"{name}-{settings.data}"
+    candidates = itertools.chain([base], (base.with_name(f"{base.name}-{i}") for i in itertools.count(2)))
+    return next(folder for folder in candidates if not folder.exists())
+
+
+def resumed_settings(folder, given):
+    """The settings of a run to go on with. Only the number of epochs and the test k may change."""
+    config = runs.read_config(folder)
+    before = config["settings"]
+    asked = runs.complete({**dataclasses.asdict(before), **given}, before.data)
+    for name in set(given) - {"epochs", "test_k", "data"}:
+        if getattr(asked, name) != getattr(before, name):
+            raise UserError(
+                f"{folder} was begun with {name} = {getattr(before, name)}, not {getattr(asked, name)}; "
+                "leave that option out, or start a new run"
+            )
+    runs.write_json(folder / "config.json", {**config, "settings": dataclasses.asdict(asked)})
+    return asked
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    runs.add_settings(parser)
+    parser.add_argument("--out", type=Path, metavar="RUN", help="the run folder (default: runs/ and a name)")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument(
+        "--visualize", action="store_true", help="watch the samples: in a window, or as samples.gif in the run folder"
+    )
+    given = vars(parser.parse_args())
+    out, resume, visualize = given.pop("out"), given.pop("resume"), given.pop("visualize")
+    if resume and out:
+        raise UserError("--resume goes on in its own folder; leave --out away")
+    if resume:
+        folder, settings = resume, resumed_settings(resume, given)
+    else:
+        settings = runs.complete(given, choose(given.get("data", Settings.data)))
+        folder = out or free_folder(settings)
+    print(f"training {settings.objective} of {settings.model} on {settings.data} into {folder}", flush=True)
+    try:
+        figures = train(settings, folder, resume is not None, visualize)
+    except Interrupted:
+        print(f"\nstopped, and saved; go on with: python base_code/train.py --resume {folder}", file=sys.stderr)
+        sys.exit(130)
+    print(summary(figures))
+    print(f"the run is in {folder}; see curves.png and samples.png there")
+
+
+if __name__ == "__main__":
+    run_command(main)
