@@ -28,7 +28,9 @@ def chunk_sizes(k):
 
     Equal chunks make the log-mean-exp of the chunks' log-mean-exps exact.
     """
+    require(k >= 1, "k", k, "a whole number of 1 or more")
     chunk = max(n for n in range(1, min(k, ROWS) + 1) if k % n == 0)
+    require(chunk >= min(k, 100), "k", k, f"a number up to {ROWS}, or a round one such as {round(k, -3)}")
     return chunk, max(1, ROWS // chunk)
 
 
@@ -53,31 +55,30 @@ def estimate(module, model, x, k, seed=NOISE_SEED):
     is NaN while that is unfinished.
     """
     log_mean_exp = module.log_mean_exp if is_finished(module.log_mean_exp) else unknown
+    chunk, batch_size = chunk_sizes(k)
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
-    chunk, batch_size = chunk_sizes(k)
-    results = []
     log_weights = fast_log_weights = model.log_weights
     if device.type == "cpu" and has_cpp_compiler() and k * x.numel() >= COMPILE_PAYS:
-        example = x[:batch_size], torch.zeros(chunk, batch_size, model.d_latent)
-        fast_log_weights = compiled(model.log_weights, example)
+        fast_log_weights = compiled(log_weights, (x[:batch_size], torch.zeros(chunk, batch_size, model.d_latent)))
+    # Per chunk and image: log-mean-exp of log_w, the same of 2 log_w, and mean of log_w. Made once, outside the
+    # loop: small tensors that outlive the large ones between them would keep the memory from being used again.
+    sums = torch.empty(3, k // chunk, len(x), device=device)
     with tqdm(total=len(x), desc=f"test, k = {k}", unit=" images", leave=False, disable=None) as bar:
-        for images in x.split(batch_size):
-            images = images.to(device)
-            full = len(images) == batch_size
-            log_means, elbos, log_mean_squares = [], [], []
-            for _ in range(k // chunk):
+        for start in range(0, len(x), batch_size):
+            images = x[start : start + batch_size].to(device)  # [b, P]
+            batch_log_weights = fast_log_weights if len(images) == batch_size else log_weights
+            for i in range(k // chunk):
                 eps = torch.randn(chunk, len(images), model.d_latent, device=device, generator=generator)
-                log_w = (fast_log_weights if full else log_weights)(images, eps)  # [chunk, b]
-                log_means.append(log_mean_exp(log_w, 0))
-                log_mean_squares.append(log_mean_exp(2 * log_w, 0))
-                elbos.append(log_w.mean(0))
-            log_p = log_mean_exp(torch.stack(log_means), 0)  # [b]
-            log_mean_square = log_mean_exp(torch.stack(log_mean_squares), 0)
-            sample_size = k * (2 * log_p - log_mean_square).exp()
-            results.append(torch.stack([log_p, torch.stack(elbos).mean(0), sample_size]).cpu())
+                log_w = batch_log_weights(images, eps)  # [chunk, b]
+                now = slice(start, start + len(images))
+                sums[0, i, now] = log_mean_exp(log_w, 0)
+                sums[1, i, now] = log_mean_exp(2 * log_w, 0)
+                sums[2, i, now] = log_w.mean(0)
             bar.update(len(images))
-    return torch.cat(results, dim=1).double()
+    log_p, log_mean_square = log_mean_exp(sums[0], 0), log_mean_exp(sums[1], 0)  # [B]
+    sample_size = k * (2 * log_p - log_mean_square).exp()
+    return log_p.double().cpu(), sums[2].mean(0).double().cpu(), sample_size.double().cpu()
 
 
 @torch.no_grad()
@@ -167,7 +168,6 @@ def main():
         config, module, model = load_run(folder, arguments.device)
         settings = config["settings"]
         k = settings.test_k if arguments.k is None else arguments.k
-        require(k >= 1, "k", k, "a whole number of 1 or more")
         figures[Path(folder).name] = measure(module, model, settings, k)
         write_json(Path(folder) / "test.json", figures[Path(folder).name])
     print_table(figures)

@@ -36,8 +36,8 @@ CHECK_EVERY = 50  # steps between two looks at the losses, which on a GPU wait f
 COMPILE_PAYS = 4e9  # decoded pixels of a whole run from which compiling saves more than it costs
 
 
-class Interrupted(Exception):
-    """Ctrl-C, after everything was saved."""
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, between two steps: nothing is lost."""
 
 
 @dataclass

@@ -71,7 +71,7 @@ def draw_panels(path, panels):
     """Write one picture with a panel for each title: {title: images as one tensor [height, width]}."""
     figure = Figure(figsize=(4.2 * len(panels), 4.7), layout="constrained")
     for axes, (title, picture) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(title)
         axes.set_axis_off()
     figure.savefig(path, dpi=120)
@@ -148,7 +148,7 @@ class TrainingView:
             return
         axes = self.plt.figure("samples", figsize=(6, 6)).gca()  # opens the window, or takes the one that is open
         axes.clear()
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
+        axes.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1)
         axes.set_title(f"after epoch {epoch}")
         axes.set_axis_off()
         self.plt.pause(0.01)  # lets the window draw itself

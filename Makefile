@@ -1,0 +1,29 @@
+# Each line is a command that a person could type; README.md lists them without make.
+PYTHON ?= python3
+VENV = .venv/installed
+RUN = .venv/bin/python
+
+.PHONY: demo test release reference bench
+
+demo: $(VENV)
+	$(RUN) -m autograder demo
+
+test: $(VENV)
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m autograder release --check
+	$(RUN) -m pytest
+
+release: $(VENV)
+	$(RUN) -m autograder release
+
+reference: $(VENV)
+	$(RUN) -m autograder reference
+
+bench: $(VENV)
+	$(RUN) benchmarks/speed.py --model solutions/model.py
+
+$(VENV): requirements.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --requirement requirements.txt
+	touch $(VENV)

@@ -1,0 +1,89 @@
+"""What several tests share: the reference model file, the dataset at hand, and ways to run the commands."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from cli import run_command
+from run import load_model_file
+
+ROOT = Path(__file__).resolve().parent.parent
+SOLUTION = "solutions/model.py"
+
+
+def local_mnist():
+    """Whether MNIST is on this machine already; the tests download nothing."""
+    folders = [Path(os.environ.get("IWAE_DATA", ROOT / "data")), ROOT / "data"]
+    return any((folder / "mnist" / "train-images-idx3-ubyte.gz").is_file() for folder in folders)
+
+
+def pytest_report_header():
+    if local_mnist():
+        return "dataset: mnist"
+    return "dataset: digits; MNIST is neither in $IWAE_DATA nor in data/, so what needs it uses digits or is skipped"
+
+
+@pytest.fixture(scope="session")
+def dataset():
+    return "mnist" if local_mnist() else "digits"
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """The reference solution as a module."""
+    return load_model_file(SOLUTION)
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed():
+    torch.manual_seed(0)
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run a command's main in this process: command(train, "--epochs", 1) -> Ended"""
+
+    def call(module, *arguments):
+        monkeypatch.setattr(sys, "argv", [f"{module.__name__}.py", *map(str, arguments)])
+        status = 0
+        try:
+            run_command(module.main)
+        except SystemExit as end:
+            status = end.code or 0
+        captured = capsys.readouterr()
+        if isinstance(status, str):  # sys.exit("error: ..."), which Python prints when the process ends
+            return Ended(1, captured.out, captured.err + status)
+        return Ended(status, captured.out, captured.err)
+
+    return call
+
+
+def start(*arguments, cwd=ROOT, **variables):
+    """Start a command of the kit as a process of its own: start("base_code/train.py", "--epochs", 1)"""
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process, timeout=300):
+    out, err = process.communicate(timeout=timeout)
+    return Ended(process.returncode, out, err)

@@ -1,0 +1,101 @@
+"""The release: what students get holds the task, and none of the answers."""
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from autograder import release
+from cli import UserError
+from conftest import ROOT
+
+BLOCK = """\
+def f(x):
+    ### BEGIN SOLUTION
+    # TODO 1: say "hello".
+    return x
+    ### END SOLUTION
+"""
+
+
+def test_an_answer_becomes_its_sentence_of_help():
+    stub = release.strip_solutions(BLOCK, "model.py")
+    assert stub == 'def f(x):\n    raise NotImplementedError("TODO 1: say \\"hello\\".")\n'
+    compile(stub, "model.py", "exec")
+
+
+@pytest.mark.parametrize(
+    "broken, message",
+    [
+        (BLOCK.replace("    return x\n", "    ### BEGIN SOLUTION\n"), "line 4: .* inside the block .* line 2"),
+        (BLOCK.replace("    ### END SOLUTION\n", ""), "line 2: .* never closed"),
+        (BLOCK.replace("    ### BEGIN SOLUTION\n", ""), "line 4: .* without"),
+        (BLOCK.replace('    # TODO 1: say "hello".\n', ""), "line 2: expected a comment"),
+        (BLOCK.replace("### BEGIN", "## BEGIN"), "line 2: .* is no marker"),
+    ],
+)
+def test_a_broken_marker_is_an_error_with_its_line(broken, message):
+    with pytest.raises(UserError, match=message):
+        release.strip_solutions(broken, "model.py")
+
+
+def test_the_stub_is_up_to_date():
+    release.check()
+
+
+def test_check_fails_after_any_edit_and_changes_nothing(tmp_path):
+    for folder in ("base_code", "solutions", "autograder"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in release.STUDENT_FILES:
+        shutil.copy(ROOT / name, tmp_path)
+    stub = tmp_path / "base_code" / "model.py"
+    edited = stub.read_text().replace("def tanh_layers", "def  tanh_layers")
+    stub.write_text(edited)
+    command = [sys.executable, "-m", "autograder", "release", "--check"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    line = edited[: edited.index("def  tanh_layers")].count("\n") + 1
+    assert ended.returncode == 1
+    assert f"first in line {line}" in ended.stderr
+    assert stub.read_text() == edited
+    assert not (tmp_path / "dist").exists()
+
+
+@pytest.fixture(scope="module")
+def student_zip():
+    return zipfile.ZipFile(io.BytesIO(release.zip_bytes()))
+
+
+def test_the_zip_holds_no_answer(student_zip):
+    names = student_zip.namelist()
+    assert not [name for name in names if re.search(r"/(solutions|autograder|tests)/", name)]
+    answers = [line.strip() for line in release.SOURCE.read_text().splitlines()]
+    stub = {line.strip() for line in release.stub_text().splitlines()}
+    answers = [line.encode() for line in answers if line not in stub and "SOLUTION" not in line and line]
+    assert len(answers) > 10
+    for name in names:
+        content = student_zip.read(name)
+        assert b"SOLUTION" not in content, name
+        if name.endswith(".py"):
+            assert not [line for line in content.splitlines() if line.strip() in answers], name
+
+
+def test_the_zip_is_the_same_every_time(student_zip):
+    assert release.zip_bytes() == release.zip_bytes()
+
+
+def test_every_path_that_the_zips_readme_names_is_there(student_zip):
+    readme = student_zip.read("iwae/README.md").decode()
+    for path in re.findall(r"(?:python |\]\(|--requirement )([\w./-]+\.(?:py|md|txt))", readme):
+        assert f"iwae/{path}" in student_zip.namelist(), path
+    assert "make " not in readme and "pytest" not in readme and "solutions" not in readme
+
+
+def test_the_zip_trains_an_autoencoder(student_zip, tmp_path):
+    student_zip.extractall(tmp_path)
+    command = [sys.executable, "base_code/train.py", "--data", "digits", "--epochs", "1"]
+    ended = subprocess.run(command, cwd=tmp_path / "iwae", capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "test reconstruction loss" in ended.stdout

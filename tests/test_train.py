@@ -1,0 +1,267 @@
+"""The trainer as its users meet it: results, run folders, interruptions, bad input."""
+
+import csv
+import json
+import signal
+import time
+
+import pytest
+import safetensors.torch
+import torch
+import train
+from conftest import ROOT, SOLUTION, finish, start
+from run import Settings, complete
+
+DIGITS = ("--data", "digits", "--model", SOLUTION)
+
+
+def weights(folder):
+    return safetensors.torch.load_file(folder / "model.safetensors")
+
+
+def metrics(folder):
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def assert_same_weights(one, other):
+    one, other = weights(one), weights(other)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("objective, best", [("ae", 150), ("vae", 145), ("iwae", 130)])
+def test_a_run_learns_and_leaves_its_folder(command, tmp_path, objective, best):
+    folder = tmp_path / "run"
+    ended = command(train, *DIGITS, "--objective", objective, "--epochs", 20, "--out", folder)
+    assert ended.status == 0, ended.err
+    test = json.loads((folder / "test.json").read_text())
+    figure = test["reconstruction_loss"] if objective == "ae" else test["nll"]
+    assert 80 < figure < best
+    assert ("an autoencoder has no likelihood" in ended.out) == (objective == "ae")
+    assert ("estimated test NLL" in ended.out) == (objective != "ae")
+    names = {"config.json", "metrics.csv", "model.safetensors", "curves.png", "samples.png"}
+    assert names <= {path.name for path in folder.iterdir()}
+    losses = [float(row["train_loss"]) for row in metrics(folder)]
+    assert len(losses) == 20 and losses[-1] < losses[0] - 50
+    config = json.loads((folder / "config.json").read_text())
+    assert config["settings"]["objective"] == objective and config["versions"]["torch"] == torch.__version__
+    assert len(config["model_sha256"]) == 64
+
+
+def test_the_stub_trains_as_shipped_and_says_what_is_to_do(command, tmp_path):
+    ended = command(train, "--data", "digits", "--epochs", 1, "--out", tmp_path / "ae")
+    assert ended.status == 0, ended.err
+    ended = command(train, "--data", "digits", "--epochs", 1, "--objective", "vae", "--out", tmp_path / "vae")
+    assert ended.status == 1 and "TODO" in ended.err and len(ended.err.splitlines()) == 1
+    assert not (tmp_path / "vae").exists()
+
+
+def test_a_vae_needs_no_todo_3(command, tmp_path):
+    source = (ROOT / SOLUTION).read_text()
+    source = source.replace("return torch.logsumexp", 'raise NotImplementedError("TODO 3: later.")\n    torch.logsumexp')
+    (tmp_path / "model.py").write_text(source)
+    options = ("--data", "digits", "--epochs", 1, "--model", tmp_path / "model.py")
+    ended = command(train, *options, "--objective", "vae", "--out", tmp_path / "vae")
+    assert ended.status == 0, ended.err
+    assert "test ELBO" in ended.out and "TODO 3" in ended.out
+    ended = command(train, *options, "--objective", "iwae", "--out", tmp_path / "iwae")
+    assert ended.status == 1 and ended.err == "error: TODO 3: later."
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    options = (*DIGITS, "--objective", "iwae", "--epochs", 12, "--out", folder)
+    assert finish(start("base_code/train.py", *options)).status == 0
+    return folder
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_resumed_run_ends_with_the_same_weights(uninterrupted, tmp_path, number):
+    folder = tmp_path / "run"
+    process = start("base_code/train.py", *DIGITS, "--objective", "iwae", "--epochs", 12, "--out", folder)
+    while "epoch 3/12" not in process.stdout.readline():
+        assert process.poll() is None
+    time.sleep(0.15)  # into the next epoch
+    process.send_signal(number)
+    ended = finish(process)
+    if number == signal.SIGINT:
+        assert ended.status == 130
+        assert f"--resume {folder}" in ended.err and "Traceback" not in ended.err
+    assert 3 <= len(metrics(folder)) < 12
+    ended = finish(start("base_code/train.py", "--resume", folder))
+    assert ended.status == 0, ended.err
+    assert_same_weights(uninterrupted, folder)
+    losses = [[row["train_loss"] for row in metrics(run)] for run in (uninterrupted, folder)]
+    assert losses[0] == losses[1]
+
+
+def test_ctrl_c_in_the_middle_of_an_epoch_keeps_its_steps(command, tmp_path, monkeypatch):
+    """At exactly step 7 of epoch 2: the checkpoint says so, and the resumed run draws the same noise."""
+    options = (*DIGITS, "--objective", "vae", "--epochs", 3)
+    assert command(train, *options, "--out", tmp_path / "whole").status == 0
+    binarize, calls = train.binarize, []
+
+    def interrupting(images):
+        calls.append(images)
+        if len(calls) == 1 + 47 + 7:  # 1 to try the model, 47 steps in an epoch
+            signal.raise_signal(signal.SIGINT)
+        return binarize(images)
+
+    monkeypatch.setattr(train, "binarize", interrupting)
+    assert command(train, *options, "--out", tmp_path / "run").status == 130
+    monkeypatch.setattr(train, "binarize", binarize)
+    position = safetensors.torch.load_file(tmp_path / "run" / "checkpoint.safetensors")["position"]
+    assert position[:2].tolist() == [1, 7]
+    assert command(train, "--resume", tmp_path / "run").status == 0
+    assert_same_weights(tmp_path / "whole", tmp_path / "run")
+
+
+def test_more_epochs_can_be_added_later(command, tmp_path):
+    assert command(train, *DIGITS, "--epochs", 2, "--out", tmp_path / "run").status == 0
+    assert command(train, "--resume", tmp_path / "run", "--epochs", 4).status == 0
+    assert command(train, *DIGITS, "--epochs", 4, "--out", tmp_path / "whole").status == 0
+    assert len(metrics(tmp_path / "run")) == 4
+    assert_same_weights(tmp_path / "whole", tmp_path / "run")
+
+
+def test_compiled_training_is_the_same_training(command, tmp_path):
+    """Same noise, other rounding: the first epoch's losses agree to a hundredth of a nat."""
+    losses = {}
+    for mode in ("on", "off"):
+        options = (*DIGITS, "--objective", "iwae", "--epochs", 1, "--compile", mode, "--out", tmp_path / mode)
+        ended = command(train, *options)
+        assert ended.status == 0, ended.err
+        assert json.loads((tmp_path / mode / "config.json").read_text())["compiled"] == (mode == "on")
+        losses[mode] = float(metrics(tmp_path / mode)[0]["train_loss"])
+    assert losses["on"] == pytest.approx(losses["off"], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--train-k", 0), "--train-k is 0: expected"),
+        (("--epochs", -1), "--epochs is -1: expected"),
+        (("--lr", -1), "--lr is -1.0: expected"),
+        (("--lr", "nan"), "--lr is nan: expected"),
+        (("--hidden", 0), "--hidden is (0,): expected"),
+        (("--train-k", 5), "an autoencoder draws no samples"),
+        (("--batch-size", 5000), "only 1497 training images"),
+        (("--model", "nowhere.py"), "there is no model file"),
+        (("--resume", "nowhere"), "is not a run"),
+        (("--device", "cuda"), "--device cuda is not available"),
+        (("--resume", "a", "--out", "b"), "leave --out away"),
+    ],
+)
+def test_impossible_settings_end_with_one_line(command, tmp_path, monkeypatch, options, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    out = () if "--resume" in options else ("--out", tmp_path / "run")
+    ended = command(train, "--data", "digits", *out, *options)
+    assert ended.status == 1 and message in ended.err and len(ended.err.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "source, message",
+    [
+        ("", "model.py lacks bernoulli_log_likelihood"),
+        ("def f(:\n", "model.py, line 1: invalid syntax"),
+        ("import nothing_of_this_name\n", "does not import: model.py, line 1, in <module>: ModuleNotFoundError"),
+        (("def iwae_objective", "def other"), "lacks iwae_objective"),
+        (("return log_w.mean(0)", "return log_w"), "vae_objective returned shape [1, 3]: expected [3]"),
+        (("return log_w.mean(0)", "return 3.0"), "vae_objective returned a float: expected a tensor"),
+        (("return log_w.mean(0)", "return log_v.mean(0)"), "in vae_objective: NameError"),
+        (("return mu + sigma * eps", "return (mu + sigma * eps)[:, 0]"), "log_weights returned shape"),
+        (("return -self.autoencoder_objective(x).mean()", "return torch.zeros(())"), "without a gradient"),
+    ],
+)
+def test_a_broken_model_file_ends_with_one_line(command, tmp_path, source, message):
+    if isinstance(source, tuple):
+        source = (ROOT / SOLUTION).read_text().replace(*source)
+    (tmp_path / "model.py").write_text(source)
+    objective = "ae" if "gradient" in message else "vae"
+    options = ("--data", "digits", "--model", tmp_path / "model.py", "--objective", objective)
+    ended = command(train, *options, "--out", tmp_path / "run")
+    assert ended.status == 1 and message in ended.err and len(ended.err.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_never_overwritten(command, tmp_path):
+    assert command(train, *DIGITS, "--epochs", 1, "--out", tmp_path / "run").status == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    ended = command(train, *DIGITS, "--epochs", 1, "--out", tmp_path / "run")
+    assert ended.status == 1 and "is there already" in ended.err
+    ended = command(train, "--resume", tmp_path / "run", "--hidden", 50)
+    assert ended.status == 1 and "was begun with hidden = (100,), not (50,)" in ended.err
+    assert before == {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("config.json", b"{", "config.json is damaged"),
+        ("config.json", None, "is not a run"),
+        ("checkpoint.safetensors", b"half", "checkpoint.safetensors is damaged"),
+        ("checkpoint.safetensors", None, "checkpoint.safetensors is missing"),
+    ],
+)
+def test_a_half_written_run_is_told(command, tmp_path, name, content, message):
+    assert command(train, *DIGITS, "--epochs", 1, "--out", tmp_path / "run").status == 0
+    path = tmp_path / "run" / name
+    path.unlink() if content is None else path.write_bytes(content)
+    ended = command(train, "--resume", tmp_path / "run")
+    assert ended.status == 1 and message in ended.err and len(ended.err.splitlines()) == 1
+
+
+def test_a_changed_model_file_is_not_resumed(command, tmp_path):
+    model = tmp_path / "model.py"
+    model.write_text((ROOT / SOLUTION).read_text())
+    options = ("--data", "digits", "--model", model, "--epochs", 1, "--out", tmp_path / "run")
+    assert command(train, *options).status == 0
+    model.write_text(model.read_text() + "\n# changed\n")
+    ended = command(train, "--resume", tmp_path / "run", "--epochs", 2)
+    assert ended.status == 1 and "has changed since" in ended.err
+
+
+def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_checkpoint(command, tmp_path):
+    source = (ROOT / SOLUTION).read_text().replace("import math\n", "import math\n\nCALLS = []\n")
+    source = source.replace(
+        "        if objective == \"ae\":\n",
+        "        CALLS.append(x)\n        if len(CALLS) == 60:\n            x = x * math.nan\n        if objective == \"ae\":\n",
+    )  # fmt: skip
+    (tmp_path / "model.py").write_text(source)
+    options = ("--data", "digits", "--model", tmp_path / "model.py", "--epochs", 3, "--out", tmp_path / "run")
+    ended = command(train, *options)
+    assert ended.status == 1
+    assert "the loss became nan in epoch 2, step 12" in ended.err  # 1 call to try the model, 47 in an epoch
+    position = safetensors.torch.load_file(tmp_path / "run" / "checkpoint.safetensors")["position"]
+    assert position[:2].tolist() == [1, 0]
+    assert all(tensor.isfinite().all() for tensor in weights(tmp_path / "run").values())
+
+
+def test_a_full_disk_ends_with_one_line(command, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "run/checkpoint.safetensors")
+
+    monkeypatch.setattr(train.State, "save", full)
+    ended = command(train, *DIGITS, "--epochs", 1, "--out", tmp_path / "run")
+    assert ended.status == 1
+    assert ended.err.startswith("error: No space left on device (run/checkpoint.safetensors); check the disk")
+
+
+def test_the_papers_schedule_and_network():
+    settings = complete({"preset": "paper", "objective": "iwae", "train_k": 50}, "mnist")
+    assert (settings.hidden, settings.d_latent, settings.untied, settings.batch_size) == ((200, 200), 50, True, 20)
+    assert settings.adam_eps == 1e-4 and settings.epochs == sum(3**i for i in range(8)) == 3280
+    rates = [settings.lr_at(epoch) for epoch in range(3280)]
+    for i in range(8):
+        assert rates.count(0.001 * 10 ** (-i / 7)) == 3**i
+    assert rates == sorted(rates, reverse=True)
+    assert complete({"preset": "paper", "epochs": 5}, "mnist").epochs == 5
+
+
+def test_defaults_are_those_of_the_course():
+    assert complete({}, "mnist") == Settings(data="mnist")
+    settings = complete({"objective": "iwae"}, "digits")
+    assert (settings.train_k, settings.epochs, settings.batch_size) == (10, 100, 32)
