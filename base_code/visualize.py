@@ -37,6 +37,7 @@ def plane_grid(centre, axes):
     return centre + right.reshape(-1, 1) * axes[0] + down.reshape(-1, 1) * axes[1]
 
 
+@torch.no_grad()
 def latent_plane(model, x):
     """The plane through the test images' mu that holds most of their variance (PCA).  -> [N, D]
 

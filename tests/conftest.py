@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from cli import run_command
-from run import load_model_file
+from run import complete, load_model_file
+from train import train
 
 ROOT = Path(__file__).resolve().parent.parent
 SOLUTION = "solutions/model.py"
@@ -87,3 +88,18 @@ def start(*arguments, cwd=ROOT, **variables):
 def finish(process, timeout=300):
     out, err = process.communicate(timeout=timeout)
     return Ended(process.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Run folders of the reference on digits, a few epochs each: {"ae": ..., "vae": ..., "iwae": ..., "plane": ...}"""
+    folder = tmp_path_factory.mktemp("trained")
+    given = {"model": SOLUTION, "epochs": 5}
+    for name, more in {
+        "ae": {},
+        "vae": {"objective": "vae"},
+        "iwae": {"objective": "iwae"},
+        "plane": {"objective": "vae", "d_latent": 2},
+    }.items():
+        train(complete({**given, **more}, "digits"), folder / name)
+    return {path.name: path for path in folder.iterdir()}

@@ -7,11 +7,12 @@ import socket
 import threading
 import time
 
-import data
 import pytest
 import torch
-from cli import UserError
 from conftest import local_mnist, start
+
+import data
+from cli import UserError
 
 
 @pytest.fixture
@@ -143,7 +144,9 @@ def test_a_failed_download_leaves_nothing(empty_machine, small_mnist, mirror, mo
     assert list(empty_machine.iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", [lambda c: c[:-20], lambda c: c[:40] + b"x" + c[41:], lambda c: b"", lambda c: b"no"])
+@pytest.mark.parametrize(
+    "damage", [lambda c: c[:-20], lambda c: c[:40] + b"x" + c[41:], lambda c: b"", lambda c: b"no"]
+)
 def test_a_damaged_file_is_an_error_that_names_it(empty_machine, small_mnist, damage):
     empty_machine.mkdir(parents=True)
     for name, content in small_mnist.items():

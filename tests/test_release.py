@@ -8,9 +8,10 @@ import sys
 import zipfile
 
 import pytest
+from conftest import ROOT
+
 from autograder import release
 from cli import UserError
-from conftest import ROOT
 
 BLOCK = """\
 def f(x):

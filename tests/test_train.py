@@ -8,8 +8,9 @@ import time
 import pytest
 import safetensors.torch
 import torch
-import train
 from conftest import ROOT, SOLUTION, finish, start
+
+import train
 from run import Settings, complete
 
 DIGITS = ("--data", "digits", "--model", SOLUTION)
@@ -59,7 +60,9 @@ def test_the_stub_trains_as_shipped_and_says_what_is_to_do(command, tmp_path):
 
 def test_a_vae_needs_no_todo_3(command, tmp_path):
     source = (ROOT / SOLUTION).read_text()
-    source = source.replace("return torch.logsumexp", 'raise NotImplementedError("TODO 3: later.")\n    torch.logsumexp')
+    source = source.replace(
+        "return torch.logsumexp", 'raise NotImplementedError("TODO 3: later.")\n    torch.logsumexp'
+    )
     (tmp_path / "model.py").write_text(source)
     options = ("--data", "digits", "--epochs", 1, "--model", tmp_path / "model.py")
     ended = command(train, *options, "--objective", "vae", "--out", tmp_path / "vae")
