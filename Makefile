@@ -24,6 +24,7 @@ bench: $(VENV)
 	$(RUN) benchmarks/speed.py --model solutions/model.py
 
 $(VENV): requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --requirement requirements.txt
 	touch $(VENV)

@@ -66,8 +66,11 @@ def load(name):
 
 def load_grey(name):
     """The same images as grey levels, two uint8 tensors [N, 784]: a quarter of the memory."""
+    loaders = {"mnist": load_mnist, "digits": load_digits}
     name = choose(name)
-    return load_mnist() if name == "mnist" else load_digits()
+    if name not in loaders:
+        raise UserError(f"there is no dataset {name!r}; expected mnist, digits or auto")
+    return loaders[name]()
 
 
 def binarize(images, generator=None):

@@ -127,10 +127,10 @@ COLUMNS = {  # heading: how a run's figures fill it
     "k": "{k}",
     "NLL": "{nll:.2f} ± {standard_error:.2f}",
     "bits/px": "{bits_per_pixel:.4f}",
-    "ELBO": "{elbo:.2f}",
+    "ELBO": "{elbo:.1f}",
     "ESS": "{effective_sample_size:.1f}",
     "reconst.": "{reconstruction_loss:.2f}",
-    "seconds": "{seconds:.1f}",
+    "s": "{seconds:.0f}",
 }
 
 

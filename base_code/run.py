@@ -138,7 +138,7 @@ def load_model_file(path):
         exec(compile(source, str(path), "exec"), module.__dict__)
     except SyntaxError as error:
         raise UserError(f"{path.name}, line {error.lineno}: {error.msg}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{path.name} does not import: {describe(error, path)}") from None
     missing = [name for name in MODEL_NAMES if not callable(getattr(module, name, None))]
     if missing:

@@ -316,8 +316,10 @@ def main():
     print(f"training {settings.objective} of {settings.model} on {settings.data} into {folder}", flush=True)
     try:
         figures = train(settings, folder, resume is not None, visualize)
-    except Interrupted:
-        print(f"\nstopped, and saved; go on with: python base_code/train.py --resume {folder}", file=sys.stderr)
+    except KeyboardInterrupt:
+        saved = (folder / "checkpoint.safetensors").exists()
+        go_on = f"stopped, and saved; go on with: python base_code/train.py --resume {folder}"
+        print("\n" + (go_on if saved else "stopped before the first step"), file=sys.stderr)
         sys.exit(130)
     print(summary(figures))
     print(f"the run is in {folder}; see curves.png and samples.png there")

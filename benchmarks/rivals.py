@@ -56,13 +56,12 @@ def pyro_step(settings, batches):
     pyro.clear_param_store()
     pyro.enable_validation(False)
     networks = Networks(settings)
+    prior = dist.Normal(torch.zeros(settings.d_latent), 1.0).to_event(1)
 
     def model(x):
         pyro.module("networks", networks)
         with pyro.plate("images", len(x)):
-            z = pyro.sample(
-                "z", dist.Normal(x.new_zeros(settings.d_latent), 1.0).expand([settings.d_latent]).to_event(1)
-            )
+            z = pyro.sample("z", prior)
             pyro.sample("x", dist.Bernoulli(logits=networks.decoder(z)).to_event(1), obs=x)
 
     def guide(x):

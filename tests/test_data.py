@@ -103,6 +103,11 @@ def test_the_test_set_is_binarised_the_same_for_everybody():
     assert torch.equal(first, data.load_binarized_test("digits"))
 
 
+def test_an_unknown_name_is_an_error():
+    with pytest.raises(UserError, match="no dataset 'cifar'; expected mnist, digits or auto"):
+        data.load("cifar")
+
+
 def test_auto_takes_digits_with_a_notice_where_mnist_cannot_be_had(empty_machine, capsys):
     assert data.choose("auto") == "digits"
     assert "notice: MNIST is neither in" in capsys.readouterr().err

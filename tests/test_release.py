@@ -91,7 +91,7 @@ def test_every_path_that_the_zips_readme_names_is_there(student_zip):
     readme = student_zip.read("iwae/README.md").decode()
     for path in re.findall(r"(?:python |\]\(|--requirement )([\w./-]+\.(?:py|md|txt))", readme):
         assert f"iwae/{path}" in student_zip.namelist(), path
-    assert "make " not in readme and "pytest" not in readme and "solutions" not in readme
+    assert "    make " not in readme and "pytest" not in readme and "solutions" not in readme
 
 
 def test_the_zip_trains_an_autoencoder(student_zip, tmp_path):

@@ -170,6 +170,7 @@ def test_impossible_settings_end_with_one_line(command, tmp_path, monkeypatch, o
     [
         ("", "model.py lacks bernoulli_log_likelihood"),
         ("def f(:\n", "model.py, line 1: invalid syntax"),
+        ("raise SystemExit(0)\n", "does not import: model.py, line 1, in <module>: SystemExit"),
         ("import nothing_of_this_name\n", "does not import: model.py, line 1, in <module>: ModuleNotFoundError"),
         (("def iwae_objective", "def other"), "lacks iwae_objective"),
         (("return log_w.mean(0)", "return log_w"), "vae_objective returned shape [1, 3]: expected [3]"),
@@ -229,10 +230,9 @@ def test_a_changed_model_file_is_not_resumed(command, tmp_path):
 
 def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_checkpoint(command, tmp_path):
     source = (ROOT / SOLUTION).read_text().replace("import math\n", "import math\n\nCALLS = []\n")
-    source = source.replace(
-        "        if objective == \"ae\":\n",
-        "        CALLS.append(x)\n        if len(CALLS) == 60:\n            x = x * math.nan\n        if objective == \"ae\":\n",
-    )  # fmt: skip
+    first_line = '        if objective == "ae":\n'
+    spoil = "        CALLS.append(x)\n        if len(CALLS) == 60:\n            x = x * math.nan\n"
+    source = source.replace(first_line, spoil + first_line)
     (tmp_path / "model.py").write_text(source)
     options = ("--data", "digits", "--model", tmp_path / "model.py", "--epochs", 3, "--out", tmp_path / "run")
     ended = command(train, *options)
