@@ -33,7 +33,7 @@ from run import Settings
 from visualize import TrainingView, draw_curves, draw_samples
 
 CHECK_EVERY = 50  # steps between two looks at the losses, which on a GPU wait for it
-COMPILE_PAYS = 4e9  # decoded pixels of a whole run from which compiling saves more than it costs
+COMPILE_PAYS = 6e9  # decoded pixels of a whole run from which compiling saves more than the half minute it costs
 
 
 class Interrupted(KeyboardInterrupt):

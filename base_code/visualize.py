@@ -70,10 +70,10 @@ def tile(images, columns=GRID):
 
 def draw_panels(path, panels):
     """Write one picture with a panel for each title: {title: images as one tensor [height, width]}."""
-    figure = Figure(figsize=(4.2 * len(panels), 4.7), layout="constrained")
+    figure = Figure(figsize=(4.2 * len(panels), 4.9), layout="constrained")
     for axes, (title, picture) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
         axes.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axes.set_title(title)
+        axes.set_title(title, fontsize=10)
         axes.set_axis_off()
     figure.savefig(path, dpi=120)
     return path
@@ -175,7 +175,7 @@ def draw_run(folder, out):
     return [
         draw_samples(out / "samples.png", folder, settings, model),
         draw_reconstructions(out / "reconstructions.png", model, x[: GRID * GRID // 2]),
-        draw_panels(out / "plane.png", {f"{run_title(folder, settings)}, {name}": plane}),
+        draw_panels(out / "plane.png", {f"{run_title(folder, settings)}\n{name}": plane}),
     ]
 
 
