@@ -75,13 +75,15 @@ def draw_panels(path, panels):
         axes.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(title, fontsize=10)
         axes.set_axis_off()
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120, bbox_inches="tight")
     return path
 
 
 def run_title(folder, settings):
     """A run in a few words: its name and its test figure, if it has been evaluated."""
-    title = f"{Path(folder).name}: {settings.objective}"
+    title = Path(folder).name
+    if settings.objective not in title.lower():
+        title += f": {settings.objective}"
     if settings.objective == "iwae":
         title += f", k = {settings.train_k}"
     try:
