@@ -4,7 +4,7 @@ import shutil
 
 from data import choose
 from evaluate import print_table
-from run import complete
+from settings import complete
 from train import train
 from visualize import draw_comparison
 

@@ -18,7 +18,8 @@ from autograder import ROOT
 from cli import UserError
 from data import choose
 from evaluate import measure
-from run import complete, load_run, write_json
+from run import load_run, write_json
+from settings import complete
 from train import read_metrics, train
 
 REFERENCE = ROOT / "solutions" / "reference.json"

@@ -2,10 +2,19 @@
 
 import os
 import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class UserError(Exception):
     """Something that the user can put right. The message says what was found, and what to do."""
+
+
+def resolve(path):
+    """A path of the command line: from the current folder or, if it is not there, from the project's root."""
+    path = Path(path).expanduser()
+    return path.resolve() if path.exists() or path.is_absolute() else ROOT / path
 
 
 def run_command(main):

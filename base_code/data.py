@@ -20,9 +20,7 @@ import requests
 import torch
 from torch.nn import functional as F
 
-from cli import UserError
-
-ROOT = Path(__file__).resolve().parent.parent
+from cli import ROOT, UserError
 
 MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",

@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from cli import run_command
 from data import load_binarized_test
-from run import compiled, explained, has_cpp_compiler, load_run, require, write_json
+from run import compiled, explained, has_cpp_compiler, load_run, write_json
+from settings import require
 
 ROWS = 8192  # samples x images that are decoded at once: 26 MB for each tensor of pixels
 COMPILE_PAYS = 5e9  # decoded pixels from which compiling saves more than it costs

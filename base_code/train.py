@@ -29,7 +29,7 @@ import run as runs
 from cli import UserError, run_command
 from data import binarize, choose, load_grey
 from evaluate import measure, summary
-from run import Settings
+from settings import Settings, add_settings, complete
 from visualize import TrainingView, draw_curves, draw_samples
 
 CHECK_EVERY = 50  # steps between two looks at the losses, which on a GPU wait for it
@@ -285,7 +285,7 @@ def resumed_settings(folder, given):
     """The settings of a run to go on with. Only the number of epochs and the test k may change."""
     config = runs.read_config(folder)
     before = config["settings"]
-    asked = runs.complete({**dataclasses.asdict(before), **given}, before.data)
+    asked = complete({**dataclasses.asdict(before), **given}, before.data)
     for name in set(given) - {"epochs", "test_k", "data"}:
         if getattr(asked, name) != getattr(before, name):
             raise UserError(
@@ -298,7 +298,7 @@ def resumed_settings(folder, given):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    runs.add_settings(parser)
+    add_settings(parser)
     parser.add_argument("--out", type=Path, metavar="RUN", help="the run folder (default: runs/ and a name)")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
     parser.add_argument(
@@ -311,7 +311,7 @@ def main():
     if resume:
         folder, settings = resume, resumed_settings(resume, given)
     else:
-        settings = runs.complete(given, choose(given.get("data", Settings.data)))
+        settings = complete(given, choose(given.get("data", Settings.data)))
         folder = out or free_folder(settings)
     print(f"training {settings.objective} of {settings.model} on {settings.data} into {folder}", flush=True)
     try:

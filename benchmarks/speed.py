@@ -30,6 +30,7 @@ import rivals  # noqa: E402
 import run as runs  # noqa: E402
 from cli import run_command  # noqa: E402
 from data import binarize, choose, load_binarized_test, load_grey  # noqa: E402
+from settings import complete  # noqa: E402
 
 RESULTS = Path(__file__).with_name("results.json")
 SECONDS = 3.0  # of measuring, for each of ROUNDS rounds of each candidate
@@ -105,7 +106,7 @@ def measure_steps(module, images, model_path):
     """The training step at both scales: {scale: {name: seconds}}"""
     results = {}
     for scale, given in SCALES.items():
-        settings = runs.complete({"objective": "iwae", "model": model_path, **given}, "mnist")
+        settings = complete({"objective": "iwae", "model": model_path, **given}, "mnist")
         encoder, decoder = layers(settings)
         candidates = {
             "matrix products": matrix_products(encoder + decoder, backward=True),
@@ -121,7 +122,7 @@ def measure_steps(module, images, model_path):
 
 def measure_evaluation(module, x, model_path):
     """The test NLL with k = 5000 over the images x: {name: seconds}, and the memory it adds in MB."""
-    settings = runs.complete({"objective": "iwae", "model": model_path}, "mnist")
+    settings = complete({"objective": "iwae", "model": model_path}, "mnist")
     k, rows = 5000, 5000
     model = runs.build_model(module, settings)
     _, decoder = layers(settings)

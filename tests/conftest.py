@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from cli import run_command
-from run import complete, load_model_file
+from run import load_model_file
+from settings import complete
 from train import train
 
 ROOT = Path(__file__).resolve().parent.parent

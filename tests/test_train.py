@@ -11,7 +11,7 @@ import torch
 from conftest import ROOT, SOLUTION, finish, start
 
 import train
-from run import Settings, complete
+from settings import Settings, complete
 
 DIGITS = ("--data", "digits", "--model", SOLUTION)
 
