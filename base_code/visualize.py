@@ -149,12 +149,14 @@ class TrainingView:
             frame = Image.fromarray((picture * 255).byte().numpy())
             frame.save(self.folder / "frames" / f"epoch-{epoch:05d}.png")
             return
-        axes = self.plt.figure("samples", figsize=(6, 6)).gca()  # opens the window, or takes the one that is open
+        figure = self.plt.figure("samples", figsize=(6, 6))  # opens the window, or takes the one that is open
+        axes = figure.gca()
         axes.clear()
         axes.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1)
         axes.set_title(f"after epoch {epoch}")
         axes.set_axis_off()
-        self.plt.pause(0.01)  # lets the window draw itself
+        figure.canvas.draw()
+        figure.canvas.flush_events()
 
     def close(self):
         """Join the frames to samples.gif. They stay, so that a resumed run goes on with the same animation."""
