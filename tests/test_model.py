@@ -61,7 +61,9 @@ def test_reparameterize_passes_gradients(reference):
 @settings(deadline=None, max_examples=50)
 @given(
     # The kit counts subnormal numbers as 0, for speed (run.prepare_device).
-    values=st.lists(st.lists(st.floats(-3000, 3000, allow_subnormal=False), min_size=3, max_size=3), min_size=1, max_size=6),
+    values=st.lists(
+        st.lists(st.floats(-3000, 3000, allow_subnormal=False), min_size=3, max_size=3), min_size=1, max_size=6
+    ),
     dim=st.sampled_from([0, 1]),
 )
 def test_log_mean_exp_is_that_of_scipy(reference, values, dim):
