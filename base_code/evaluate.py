@@ -48,7 +48,7 @@ def unknown(a, dim):
 
 
 @torch.no_grad()
-def estimate(module, model, x, k, seed=NOISE_SEED):
+def estimate(module, model, x, k):
     """Per image: log p(x) estimated with k samples, the ELBO, and the effective sample size.  [B, P] -> three [B]
 
     log p(x) = log_mean_exp(log_w) over the k samples (Burda et al., equation 8), with the model file's own
@@ -58,7 +58,7 @@ def estimate(module, model, x, k, seed=NOISE_SEED):
     log_mean_exp = module.log_mean_exp if is_finished(module.log_mean_exp) else unknown
     chunk, batch_size = chunk_sizes(k)
     device = next(model.parameters()).device
-    generator = torch.Generator(device).manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(NOISE_SEED)
     log_weights = fast_log_weights = model.log_weights
     if device.type == "cpu" and has_cpp_compiler() and k * x.numel() >= COMPILE_PAYS:
         fast_log_weights = compiled(log_weights, (x[:batch_size], torch.zeros(chunk, batch_size, model.d_latent)))
@@ -89,9 +89,9 @@ def reconstruction_loss(model, x):
     return torch.cat([-model.autoencoder_objective(images.to(device)).cpu() for images in x.split(1000)]).double()
 
 
-def measure(module, model, settings, k, x=None):
+def measure(module, model, settings, k):
     """What is known of a trained model on the test set, as a dictionary of plain numbers."""
-    x = load_binarized_test(settings.data) if x is None else x
+    x = load_binarized_test(settings.data)
     start = time.perf_counter()
     figures = {"objective": settings.objective, "data": settings.data, "images": len(x)}
     with explained(module.__file__):

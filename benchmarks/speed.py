@@ -87,14 +87,14 @@ def our_step(module, settings, images, compiled):
     return step
 
 
-def measure(candidates, seconds=SECONDS, rounds=ROUNDS):
+def measure(candidates, rounds=ROUNDS):
     """{name: median seconds of a call}, the candidates taking turns so that all see the same machine."""
     times = {name: [] for name in candidates}
     for call in candidates.values():
         call()
     for _ in tqdm(range(rounds), desc="measuring", leave=False, disable=None):
         for name, call in candidates.items():
-            end = time.perf_counter() + seconds
+            end = time.perf_counter() + SECONDS
             while time.perf_counter() < end:
                 begin = time.perf_counter()
                 call()

@@ -31,11 +31,6 @@ def pytest_report_header():
 
 
 @pytest.fixture(scope="session")
-def dataset():
-    return "mnist" if local_mnist() else "digits"
-
-
-@pytest.fixture(scope="session")
 def reference():
     """The reference solution as a module."""
     return load_model_file(SOLUTION)
