@@ -14,92 +14,21 @@ import io
 import itertools
 import math
 import platform
-import signal
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors.torch
 import torch
-from tqdm import tqdm
 
 import run as runs
 from cli import UserError, run_command
 from data import binarize, choose, load_grey
 from evaluate import measure, summary
+from loop import Interrupted, State, StopRequest, train_epoch
 from settings import Settings, add_settings, complete
 from visualize import TrainingView, draw_curves, draw_samples
 
-CHECK_EVERY = 50  # steps between two looks at the losses, which on a GPU wait for it
 COMPILE_PAYS = 6e9  # decoded pixels of a whole run from which compiling saves more than the half minute it costs
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, between two steps: nothing is lost."""
-
-
-@dataclass
-class State:
-    """Where a training stands: all that a checkpoint holds."""
-
-    model: torch.nn.Module
-    optimizer: torch.optim.Optimizer
-    losses: torch.Tensor  # of each step of the epoch at hand
-    epoch: int = 0  # epochs that are complete
-    step: int = 0  # steps of the epoch at hand that are done
-    seconds: float = 0.0  # spent on the epoch at hand
-
-    def save(self, folder):
-        """checkpoint.safetensors, to go on from, and model.safetensors, the weights alone."""
-        weights = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
-        tensors = {f"model.{name}": tensor for name, tensor in weights.items()}
-        for i, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"adam.{i}.{name}": tensor for name, tensor in moments.items()}
-        tensors["losses"] = self.losses
-        tensors["position"] = torch.tensor([self.epoch, self.step, self.seconds], dtype=torch.float64)
-        tensors["random.cpu"] = torch.get_rng_state()
-        if self.losses.device.type == "cuda":
-            tensors["random.cuda"] = torch.cuda.get_rng_state()
-        runs.write_atomically(folder / "checkpoint.safetensors", safetensors.torch.save(tensors))
-        runs.write_atomically(folder / "model.safetensors", safetensors.torch.save(weights))
-
-    def load(self, folder):
-        """Go on where the checkpoint was saved."""
-        tensors = runs.read_tensors(folder / "checkpoint.safetensors")
-        model = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-        runs.load_weights(self.model, model, folder)
-        moments = {}
-        for name, tensor in tensors.items():
-            if name.startswith("adam."):
-                _, i, moment = name.split(".")
-                moments.setdefault(int(i), {})[moment] = tensor
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.losses.copy_(tensors["losses"])
-        epoch, step, self.seconds = tensors["position"].tolist()
-        self.epoch, self.step = int(epoch), int(step)
-        torch.set_rng_state(tensors["random.cpu"])
-        if "random.cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["random.cuda"])
-
-
-class StopRequest:
-    """While it is entered, the first Ctrl-C only sets is_set; a second one stops at once."""
-
-    is_set = False
-
-    def __enter__(self):
-        self.previous = signal.signal(signal.SIGINT, self.request)
-        return self
-
-    def request(self, *_):
-        self.is_set = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def __exit__(self, *_):
-        signal.signal(signal.SIGINT, self.previous)
 
 
 def train(settings, folder, resume=False, visualize=False):
@@ -177,50 +106,6 @@ def compiled_loss(model, settings, images):
     loss = runs.compiled(model.loss, (example, settings.objective, settings.train_k), settings.compile == "on")
     model.zero_grad()
     return loss
-
-
-def train_epoch(state, images, settings, step_loss, stop):
-    """Train on every image once, each binarised anew. Raises Interrupted with all that was done in state."""
-    order = torch.Generator().manual_seed(settings.seed * 1_000_003 + state.epoch)
-    batches = torch.randperm(len(images), generator=order).split(settings.batch_size)
-    for group in state.optimizer.param_groups:
-        group["lr"] = settings.lr_at(state.epoch)
-    description = f"epoch {state.epoch + 1}/{settings.epochs}"
-    start = time.perf_counter() - state.seconds
-    with tqdm(total=len(batches), desc=description, initial=state.step, leave=False, disable=None) as bar:
-        for batch in batches[state.step :]:
-            x = binarize(images[batch.to(images.device)])  # [B, P]
-            # The last, smaller batch is not worth compiling for.
-            loss_function = step_loss if len(batch) == settings.batch_size else state.model.loss
-            loss = loss_function(x, settings.objective, settings.train_k)
-            state.optimizer.zero_grad()
-            loss.backward()
-            state.optimizer.step()
-            state.losses[state.step] = loss.detach()
-            state.step += 1
-            bar.update()
-            pause = stop.is_set or state.step == len(batches)
-            if pause or state.step % CHECK_EVERY == 0:
-                state.seconds = time.perf_counter() - start
-                check_finite(state)
-                bar.set_postfix_str(f"loss {state.losses[: state.step].mean():.2f}")
-            if stop.is_set and state.step < len(batches):
-                raise Interrupted
-
-
-def check_finite(state):
-    """Stop at a loss or a weight that is not a number, before it can reach a checkpoint."""
-    bad = (~state.losses[: state.step].isfinite()).nonzero()
-    if len(bad):
-        step, found = bad[0].item() + 1, f"the loss became {state.losses[bad[0]].item()}"
-    elif not all(weight.isfinite().all() for weight in state.model.parameters()):
-        step, found = state.step, "a weight became infinite or NaN"
-    else:
-        return
-    raise UserError(
-        f"{found} in epoch {state.epoch + 1}, step {step}; the last good checkpoint is kept; "
-        "look for an overflow with base_code/check.py, or lower --lr"
-    )
 
 
 def end_epoch(state, settings, n_images):
