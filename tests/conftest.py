@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from autograder.grading import Grading
+from autograder.judge import Student
+from autograder.submission import start_sandbox
 from cli import run_command
 from run import load_model_file
 from settings import complete
@@ -22,6 +25,11 @@ def local_mnist():
     """Whether MNIST is on this machine already; the tests download nothing."""
     folders = [Path(os.environ.get("IWAE_DATA", ROOT / "data")), ROOT / "data"]
     return any((folder / "mnist" / "train-images-idx3-ubyte.gz").is_file() for folder in folders)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--draws", type=int, default=2, help="fresh inputs with which each right answer is graded")
+    parser.addoption("--all-levels", action="store_true", help="the hostile bank at every sandbox level that works")
 
 
 def pytest_report_header():
@@ -99,3 +107,26 @@ def trained(tmp_path_factory):
     }.items():
         train(complete({**given, **more}, "digits"), folder / name)
     return {path.name: path for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    """One sandbox for many submissions of our own: each still runs in fresh processes of it."""
+    with start_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def grade_in(sandbox):
+    """Grade a Submission without NLL in the shared sandbox: grade_in(submission, seed=1) -> Grading"""
+
+    def grade(submission, seed=None, checks=None):
+        student = Student(submission, sandbox=sandbox)
+        grading = Grading(submission, "off", seed, student=student)
+        for check in grading.checks if checks is None else checks:
+            grading.run(check)
+        if student.process:
+            student.process.close()
+        return grading
+
+    return grade

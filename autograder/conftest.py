@@ -1,0 +1,72 @@
+"""pytest autograder/ grades a submission: its options, its report, and one Grading for the whole run."""
+
+from pathlib import Path
+
+import pytest
+
+from autograder import ROOT
+from autograder.submission import Submission, start_sandbox
+
+GRADING = pytest.StashKey()
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("grading")
+    group.addoption("--submission", default=ROOT / "base_code" / "model.py", type=Path, metavar="FILE",
+                    help="the file to grade (default: base_code/model.py)")  # fmt: skip
+    group.addoption("--nll", choices=("full", "short", "off"), default="full",
+                    help="train for 30 epochs, for 3, or not at all (default: full, 6 minutes)")  # fmt: skip
+    group.addoption("--report", type=Path, metavar="DIR", help="write results.json and report.html into this folder")
+    group.addoption("--feedback", choices=("student", "instructor"), default="student",
+                    help="instructor: with seeds, inputs and numbers (default: student)")  # fmt: skip
+    group.addoption("--seed", type=int, help="repeat a grading with the inputs of its seed (default: a fresh one)")
+
+
+def pytest_configure(config):
+    for task in ("todo1", "todo2", "todo3", "nll"):
+        config.addinivalue_line("markers", f"{task}: the checks of {task}")
+    if config.option.collectonly or config.option.help or hasattr(config, "workerinput"):
+        return
+    submission = Submission.read(config.option.submission)
+    sandbox = None if submission.rejected else start_sandbox()  # gets ready while this process imports torch
+    from autograder.grading import Grading
+    from autograder.judge import Student
+
+    config.stash[GRADING] = Grading(
+        submission,
+        config.option.nll,
+        config.option.seed,
+        config.option.report,
+        config.option.feedback,
+        Student(submission, sandbox=sandbox),
+    )
+
+
+def pytest_unconfigure(config):
+    if GRADING in config.stash:
+        config.stash[GRADING].student.close()
+
+
+def pytest_report_header(config):
+    if GRADING in config.stash:
+        grading = config.stash[GRADING]
+        return f"grading {grading.submission.path}; sandbox {grading.sandbox_level}; seed {grading.seed}"
+    return None
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if GRADING not in config.stash:
+        return
+    from autograder.report import summary
+
+    grading = config.stash[GRADING]
+    grading.write_html()
+    terminalreporter.section("score")
+    terminalreporter.write_line(summary(grading).replace("\\[", "["))
+    if grading.folder:
+        terminalreporter.write_line(f"reports: {grading.folder / 'report.html'}, {grading.folder / 'results.json'}")
+
+
+@pytest.fixture
+def grading(pytestconfig):
+    return pytestconfig.stash[GRADING]

@@ -1,0 +1,127 @@
+"""Grade one submission: run the checks one by one, and keep the ledger, results.json, as true as it can be."""
+
+import hashlib
+import secrets
+import time
+import tomllib
+from dataclasses import dataclass
+
+from autograder import ROOT, report
+from autograder.checks import CHECKS, Check
+from autograder.judge import Draw, Lost, Student
+from autograder.nll import NLL_CHECKS, Measurement
+from autograder.sandbox import LEVELS
+from run import write_atomically, write_json
+
+VERSIONED = ("autograder/*.py", "autograder/*.toml", "solutions/model.py", "solutions/reference.json")
+
+
+def grader_version():
+    """The kit's version, and a digest of every file that can change a mark."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    digest = hashlib.sha256()
+    for pattern in VERSIONED:
+        for path in sorted(ROOT.glob(pattern)):
+            digest.update(path.read_bytes())
+    return f"{version}+{digest.hexdigest()[:12]}"
+
+
+@dataclass
+class Result:
+    """What is known of one check."""
+
+    check: Check
+    verdict: str = "NOT_RUN"
+    lost: Lost | None = None
+    seconds: float = 0.0
+
+    @property
+    def score(self):
+        return self.check.points if self.verdict == "PASS" else 0
+
+
+class Grading:
+    """The checks of one submission. Use it in a `with`: it holds the sandbox open."""
+
+    def __init__(self, submission, nll="full", seed=None, folder=None, voice="student", student=None):
+        """nll: "full", "short" or "off". folder: where results.json and report.html go, if anywhere.
+
+        student: a Student to call instead of a new one.
+        """
+        self.submission, self.nll, self.folder, self.voice = submission, nll, folder, voice
+        self.seed = secrets.randbits(32) if seed is None else seed
+        self.version = grader_version()
+        checks = CHECKS if nll == "off" else CHECKS + NLL_CHECKS
+        self.results = {check.id: Result(check) for check in checks}
+        self.begun = time.monotonic()
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+        self.student = student or Student(submission)
+        self.measurement = None
+        if nll != "off":
+            seed = Draw(self.seed, "nll").seed()
+            self.measurement = Measurement(submission, nll, seed, self.student.level)
+        self.write()
+
+    @property
+    def checks(self):
+        return [result.check for result in self.results.values()]
+
+    @property
+    def score(self):
+        return sum(result.score for result in self.results.values())
+
+    @property
+    def points(self):
+        return sum(check.points for check in self.checks)
+
+    @property
+    def sandbox_level(self):
+        return LEVELS[self.student.sandbox.level] if self.student.sandbox else "not needed: the file was not run"
+
+    @property
+    def has_failed(self):
+        """Whether the grader itself failed somewhere, so that the score is no mark."""
+        return any(result.verdict == "INFRA" for result in self.results.values())
+
+    def run(self, check):
+        """Run one check, write the ledger, and return its Result."""
+        result = self.results[check.id]
+        begun = time.monotonic()
+        try:
+            check.run(self.measurement if check.task == "nll" else self.student, Draw(self.seed, check.id))
+            result.verdict, result.lost = "PASS", None
+        except Lost as lost:
+            result.verdict, result.lost = lost.verdict, lost
+        except Exception as error:  # our own mistake is never the student's
+            result.verdict = "INFRA"
+            result.lost = Lost("INFRA", f"the grader failed: {type(error).__name__}: {error}")
+        result.seconds = time.monotonic() - begun
+        self.write()
+        return result
+
+    def write(self):
+        if self.folder:
+            write_json(self.folder / "results.json", report.results_json(self))
+
+    def write_html(self):
+        if self.folder:
+            write_atomically(self.folder / "report.html", report.html(self).encode())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.student.close()
+
+
+def grade(submission, sandbox=None, progress=None, **options):
+    """Grade a submission to the end. Returns the Grading, closed. progress is called before each check."""
+    student = Student(submission, sandbox=sandbox)
+    with Grading(submission, student=student, **options) as grading:
+        for check in grading.checks:
+            if progress:
+                progress(check)
+            grading.run(check)
+        grading.write_html()
+    return grading

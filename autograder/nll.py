@@ -1,0 +1,211 @@
+"""The test NLL of what a submission trains: its own loss, in the sandbox, from weights that the judge sends.
+
+The judge measures the weights that come back with the reference's functions; what the submission says of its own
+results counts for nothing. VAE (k = 1) and IWAE (k = 10) train side by side.
+"""
+
+import dataclasses
+import json
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import safetensors.torch
+import torch
+from tqdm import tqdm
+
+from autograder.checks import Check
+from autograder.judge import Lost, Student
+from autograder.misconceptions import reference as model_file
+from autograder.reference import FULL_EPOCHS, REFERENCE, SHORT_EPOCHS
+from autograder.sandbox import Limits
+from data import choose, load_grey
+from evaluate import measure
+from settings import complete
+
+EPOCHS = {"full": FULL_EPOCHS, "short": SHORT_EPOCHS}
+TRAIN_SECONDS = {"full": 1800, "short": 480}  # for each objective; the reference takes 330 and 41 with one thread
+TEST_K = 100
+TRAIN_K = {"vae": 1, "iwae": 10}
+NAMES = {"vae": "VAE", "iwae": "IWAE"}
+
+
+@dataclass
+class Training:
+    """What came of one objective: the weights and their NLL, or what was lost."""
+
+    losses: list = field(default_factory=list)  # of each epoch, as the submission says
+    weights: dict = field(default_factory=dict)
+    nll: float | None = None
+    lost: Lost | None = None
+
+
+class Measurement:
+    """Trains both objectives when the first of their checks asks, once."""
+
+    def __init__(self, submission, mode, seed, level=None):
+        self.submission, self.mode, self.seed, self.level = submission, mode, seed, level
+        self.trainings, self.data = None, None
+
+    def figure(self, objective):
+        """The test NLL of an objective; Lost where the training failed."""
+        if self.trainings is None:
+            self.train()
+        training = self.trainings[objective]
+        if training.lost:
+            raise training.lost
+        return training.nll
+
+    def train(self):
+        self.trainings = {objective: Training() for objective in TRAIN_K}
+        n_threads = max(2, torch.get_num_threads())
+        students = {o: Student(self.submission, self.level, Limits(threads=n_threads)) for o in TRAIN_K}
+        try:
+            for objective, student in students.items():
+                self.try_loss(objective, student)
+            if all(training.lost for training in self.trainings.values()):
+                return
+            self.data = choose("auto")
+            epochs = EPOCHS[self.mode][self.data]
+            unfinished = [objective for objective in TRAIN_K if not self.trainings[objective].lost]
+            with (
+                ThreadPoolExecutor(len(TRAIN_K)) as pool,
+                tqdm(total=epochs * len(unfinished), desc="training VAE and IWAE", unit=" epochs", disable=None) as bar,
+            ):
+                futures = [pool.submit(self.train_one, o, students[o], epochs, n_threads, bar) for o in unfinished]
+                try:
+                    for future in futures:
+                        future.result()
+                except BaseException:  # Ctrl-C: what still trains must end, or the pool waits for it
+                    for student in students.values():
+                        student.close()
+                    raise
+        finally:
+            for student in students.values():
+                student.close()
+
+    def settings(self, objective, data, epochs):
+        given = {"objective": objective, "train_k": TRAIN_K[objective], "epochs": epochs, "seed": self.seed}
+        return complete({**given, "device": "cpu"}, data)
+
+    def try_loss(self, objective, student):
+        """One call of the loss: what is unfinished or does not run is told before anything is trained."""
+        settings = self.settings(objective, "digits", 1)
+        torch.manual_seed(self.seed)
+        weights = model_file.IWAE(784, settings.d_latent, settings.hidden).state_dict()
+        try:
+            keywords = {"d_data": 784, "d_latent": settings.d_latent, "hidden": list(settings.hidden), "tied": True}
+            student.create("nll", keywords, weights, "float32")
+            x = torch.bernoulli(torch.full((3, 784), 0.2))
+            answer = student.call("nll", "model.loss", {"x": x}, objective=objective, k=TRAIN_K[objective])
+            if answer.output.shape != ():
+                found = f"a tensor of shape {list(answer.output.shape)}"
+                raise Lost("WRONG_SHAPE", found, "IWAE.loss", "one number, the mean over the images")
+        except Lost as lost:
+            self.trainings[objective].lost = lost
+
+    def train_one(self, objective, student, epochs, n_threads, bar):
+        """Train one objective in the sandbox, then measure its weights here."""
+        training = self.trainings[objective]
+        settings = self.settings(objective, self.data, epochs)
+        deadline = time.monotonic() + TRAIN_SECONDS[self.mode]
+
+        def request(do, body=b"", **header):
+            seconds = max(1.0, deadline - time.monotonic())
+            return student.request("model.loss", {"do": do, **header}, body, seconds)
+
+        try:
+            images = safetensors.torch.save({"images": load_grey(self.data)[0]})
+            request("prepare", images, settings=dataclasses.asdict(settings))
+            for _ in range(epochs):
+                answer, _ = request("epoch", threads=self.share(objective, n_threads))
+                training.losses.append(number(answer.get("loss")))
+                bar.update()
+            _, weights = request("weights")
+            check_weights(weights)
+            training.weights = weights
+        except Lost as lost:
+            training.lost = lost
+            bar.update(epochs - len(training.losses))
+            return
+        model = model_file.IWAE(784, settings.d_latent, settings.hidden)
+        model.load_state_dict(weights)
+        torch.set_num_threads(self.share(objective, n_threads))  # of this thread of the pool
+        training.nll = measure(model_file, model, settings, TEST_K)["nll"]
+
+    def share(self, objective, n_threads):
+        """Threads for one objective: half of them, until the other is ready."""
+        is_ready = all(t.lost or t.nll is not None for o, t in self.trainings.items() if o != objective)
+        return n_threads if is_ready else n_threads // 2
+
+    def summary(self):
+        """What results.json says of the trainings."""
+        trainings = self.trainings or {objective: Training() for objective in TRAIN_K}
+        figures = {objective: number(t.nll) for objective, t in trainings.items()}
+        return {"mode": self.mode, **figures, "train_loss": {o: t.losses for o, t in trainings.items()}}
+
+
+def number(value):
+    """A finite number, or None: JSON has no NaN."""
+    return round(float(value), 4) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def check_weights(weights):
+    expected = model_file.IWAE(784).state_dict()
+    if {n: t.shape for n, t in weights.items()} != {n: t.shape for n, t in expected.items()}:
+        raise Lost("WRONG_SHAPE", "weights of another network", "IWAE.loss", "the weights of the base network")
+    if not all(tensor.isfinite().all() for tensor in weights.values()):
+        raise Lost("NONFINITE", "weights that are infinite or NaN", "IWAE.loss", "finite weights after training")
+
+
+def references(data, mode):
+    """The reference's mean test NLL for each objective."""
+    results = json.loads(REFERENCE.read_text(encoding="utf-8"))["results"]
+    return {
+        r["objective"]: r["test_nll"][str(TEST_K)]["mean"]
+        for r in results
+        if r["data"] == data and r["tied"] and r["epochs"] == EPOCHS[mode][data]
+    }
+
+
+def band(data, mode, objective):
+    """Lowest and highest NLL that count as right: half the gap between the two references to each side.
+
+    What lies nearer to the other objective's figure than to its own is not this objective. Half the gap is seven
+    or more standard deviations of the reference over its seeds (tests/test_nll.py), so no right answer falls out.
+    """
+    figures = references(data, mode)
+    half = (figures["vae"] - figures["iwae"]) / 2
+    return figures[objective] - half, figures[objective] + half
+
+
+def check_band(measured, objective):
+    nll = measured.figure(objective)
+    low, high = band(measured.data, measured.mode, objective)
+    if not low <= nll <= high:
+        epochs = EPOCHS[measured.mode][measured.data]
+        k = TRAIN_K[objective]
+        raise Lost(
+            "WRONG_VALUE",
+            f"an estimated test NLL of {nll:.1f} nats after {epochs} epochs of {measured.data}",
+            f"training with IWAE.loss(x, {objective!r}, k={k})",
+            f"between {low:.1f} and {high:.1f} nats; first look at the checks of the TODOs",
+        )
+
+
+def check_gap(measured, _):
+    """IWAE better than VAE by at least half the reference's gap."""
+    gap = measured.figure("vae") - measured.figure("iwae")
+    figures = references(measured.data, measured.mode)
+    expected = (figures["vae"] - figures["iwae"]) / 2
+    if not gap >= expected:
+        found = f"the IWAE's test NLL is {abs(gap):.1f} nats {'lower' if gap > 0 else 'higher'} than the VAE's"
+        raise Lost("WRONG_VALUE", found, "training both objectives", f"lower by {expected:.1f} nats or more")
+
+
+NLL_CHECKS = [
+    Check("nll_vae", "nll", "estimated test NLL of the VAE, k = 1", lambda m, _: check_band(m, "vae")),
+    Check("nll_iwae", "nll", "estimated test NLL of the IWAE, k = 10", lambda m, _: check_band(m, "iwae")),
+    Check("nll_gap", "nll", "the IWAE beats the VAE", check_gap),
+]

@@ -1,0 +1,110 @@
+"""Independent truth for the checks: torch.distributions, scipy, closed forms and quadrature, in float64.
+
+Nothing here comes from solutions/model.py; tests/test_oracles.py checks that file against these.
+"""
+
+import math
+
+import numpy as np
+import scipy.special
+import torch
+from torch.distributions import AffineTransform, Bernoulli, Independent, Normal
+
+
+def gaussian_log_likelihood(z, mu, sigma):
+    """log N(z; mu, diag(sigma^2)).  [..., D] -> [...]"""
+    return Independent(Normal(mu, sigma), 1).log_prob(z)
+
+
+def gaussian_scale(z, mu, sigma):
+    """The size of the terms that a Gaussian log-likelihood adds up.  [..., D] -> [...]"""
+    return (sigma.log().abs() + 0.5 * math.log(2 * math.pi) + 0.5 * ((z - mu) / sigma) ** 2).sum(-1)
+
+
+def reparameterize(mu, sigma, eps):
+    """N(mu, diag(sigma^2)) as N(0, I) transformed.  [B, D], [B, D], [k, B, D] -> [k, B, D]"""
+    return AffineTransform(mu, sigma)(eps)
+
+
+def log_mean_exp(a, dim=0):
+    """log of the mean of exp(a), from scipy; its gradient is the softmax.  [..., n, ...] -> [..., ...]"""
+    value = scipy.special.logsumexp(a.detach().double().numpy(), axis=dim) - math.log(a.shape[dim])
+    weights = scipy.special.softmax(a.detach().double().numpy(), axis=dim)
+    linear = (torch.as_tensor(weights) * a.nan_to_num(neginf=0.0)).sum(dim)
+    return torch.as_tensor(value) + linear - linear.detach()
+
+
+class Network:
+    """The encoder and the decoder of the model file, from their weights alone (a state dict)."""
+
+    def __init__(self, weights, tied):
+        self.weights, self.tied = weights, tied
+
+    def layers(self, part, h):
+        """The tanh layers of a part, then its linear head."""
+        names = [n for n in self.weights if n.startswith(f"{part}.body") and n.endswith("weight")]
+        for name in names:
+            h = torch.tanh(h @ self.weights[name].T + self.weights[name.replace("weight", "bias")])
+        return h @ self.weights[f"{part}.head.weight"].T + self.weights[f"{part}.head.bias"]
+
+    def encode(self, x):
+        """[B, P] -> mu [B, D], sigma [B, D]"""
+        a = self.layers("encoder", x)
+        if self.tied:
+            return torch.tanh(a), torch.exp(a)
+        mu, log_sigma = a.chunk(2, -1)
+        return mu, torch.exp(log_sigma)
+
+    def log_likelihood(self, x, z):
+        """log p(x | z).  [B, P], [..., B, D] -> [..., B]"""
+        return Independent(Bernoulli(logits=self.layers("decoder", z)), 1).log_prob(x.expand(*z.shape[:-1], -1))
+
+    def log_weights(self, x, eps):
+        """log p(x | z) + log p(z) - log q(z | x).  [B, P], [k, B, D] -> [k, B]"""
+        mu, sigma = self.encode(x)
+        z = reparameterize(mu, sigma, eps)
+        prior = gaussian_log_likelihood(z, torch.zeros_like(z), torch.ones_like(z))
+        return self.log_likelihood(x, z) + prior - gaussian_log_likelihood(z, mu, sigma)
+
+    def evidence(self, x):
+        """p(x) with one latent unit, by the trapezoidal rule over the prior.  [B, P] -> [B]"""
+        z, width = trapezoid(12.0, 2401)
+        prior = Normal(0.0, 1.0).log_prob(z).exp() * width
+        likelihood = self.log_likelihood(x, z.view(-1, 1, 1).expand(-1, len(x), 1)).exp()  # [N, B]
+        return prior @ likelihood
+
+
+def trapezoid(end, n):
+    """n points from -end to end, and the distance between two of them."""
+    points = torch.linspace(-end, end, n, dtype=torch.float64)
+    return points, 2 * end / (n - 1)
+
+
+def gauss_hermite(n):
+    """Points and weights with which sum(weight * f(point)) is the mean of f under N(0, 1).  two [n]"""
+    points, weights = np.polynomial.hermite_e.hermegauss(n)
+    return torch.as_tensor(points), torch.as_tensor(weights / math.sqrt(2 * math.pi))
+
+
+class LinearGaussian:
+    """z ~ N(0, 1), x | z ~ N(z, s^2), q(z | x) = N(m, r^2), all one-dimensional: everything in closed form."""
+
+    def __init__(self, x, s, m, r):
+        self.x, self.s, self.m, self.r = x, s, m, r
+
+    def log_weights(self, eps):
+        """log p(x | z) + log p(z) - log q(z | x) at z = m + r eps.  [...] -> [...]"""
+        z = self.m + self.r * eps
+        joint = Normal(z, self.s).log_prob(torch.as_tensor(self.x)) + Normal(0.0, 1.0).log_prob(z)
+        return joint - Normal(self.m, self.r).log_prob(z)
+
+    def log_evidence(self):
+        """log p(x), x ~ N(0, 1 + s^2)."""
+        variance = 1 + self.s**2
+        return -0.5 * (math.log(2 * math.pi * variance) + self.x**2 / variance)
+
+    def elbo(self):
+        """E_q[log w], by hand: the expectations of three squares."""
+        likelihood = -math.log(self.s) - ((self.x - self.m) ** 2 + self.r**2) / (2 * self.s**2)
+        prior = -(self.m**2 + self.r**2) / 2
+        return likelihood + prior - 0.5 * math.log(2 * math.pi) + math.log(self.r) + 0.5

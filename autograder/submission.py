@@ -1,0 +1,73 @@
+"""A student's file, read once, and the sandbox that will import it. Without torch, so that it is there at once."""
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder import ROOT
+from autograder.sandbox import HERE, Limits, Sandbox
+
+WORKER_FILES = [HERE / "worker.py"] + [  # the worker, and what it trains with
+    ROOT / "base_code" / f"{name}.py" for name in ("loop", "run", "data", "settings", "cli")
+]
+MAX_SOURCE = 256 * 2**10
+
+
+def start_sandbox(level=None, limits=Limits()):  # noqa: B008
+    """A sandbox with the worker in it; it gets ready in the background."""
+    return Sandbox("worker", WORKER_FILES, level, limits)
+
+
+class Rejected(Exception):
+    """A file that cannot be a submission, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A student's file, read once. rejected says why it cannot be graded, if so; then source is empty."""
+
+    path: Path
+    source: bytes
+    rejected: str = ""
+
+    @classmethod
+    def read(cls, path):
+        try:
+            return cls(Path(path), read_source(Path(path)))
+        except Rejected as reason:
+            return cls(Path(path), b"", str(reason))
+
+    @property
+    def sha256(self):
+        return hashlib.sha256(self.source).hexdigest()
+
+
+def read_source(path):
+    """The bytes of a regular file of limited size; no link is followed, no pipe is waited for."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise Rejected(f"there is no file {path}") from None
+    except OSError as error:
+        reason = "it is a link; hand in the file itself" if path.is_symlink() else error.strerror
+        raise Rejected(f"{path.name} cannot be opened: {reason}") from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            raise Rejected(f"{path.name} is {kind}; expected the Python file model.py")
+        if status.st_size > MAX_SOURCE:
+            found = f"{status.st_size:,} bytes"
+            raise Rejected(f"{path.name} has {found}; expected the edited model.py, at most {MAX_SOURCE:,}")
+        source = os.read(descriptor, MAX_SOURCE + 1)
+    finally:
+        os.close(descriptor)
+    if source[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Rejected(f"{path.name} is saved as UTF-16; save it as UTF-8")
+    if b"\0" in source:
+        raise Rejected(f"{path.name} holds NUL bytes, so it is no Python file; save it as UTF-8 text")
+    if not source.strip():
+        raise Rejected(f"{path.name} is empty; hand in the edited base_code/model.py")
+    return source

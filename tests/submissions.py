@@ -1,0 +1,295 @@
+"""Submissions made by the tests: wrong ones from the misconceptions, right ones that look different, hostile ones.
+
+Each is the reference solution with something appended, so that the definition that comes last counts.
+"""
+
+import ast
+import inspect
+from pathlib import Path
+
+from autograder.submission import Submission
+from cli import ROOT
+
+SOLUTION = (ROOT / "solutions" / "model.py").read_text(encoding="utf-8")
+STUB = (ROOT / "base_code" / "model.py").read_text(encoding="utf-8")
+
+
+def submission(appended="", base=SOLUTION):
+    return Submission(Path("model.py"), (base + "\n\n" + appended).encode())
+
+
+def wrong(entry):
+    """The reference with one function replaced by a misconception's formula."""
+    function = ast.parse(inspect.getsource(entry.formula)).body[0]
+    function.name, function.decorator_list = entry.function, []
+    text = "from torch.distributions import Normal\n" + ast.unparse(function)
+    if entry.function == "log_weights":
+        text += "\n\nIWAE.log_weights = log_weights"
+    return submission(text)
+
+
+RIGHT = {
+    "the reference itself": "",
+    # TODO 1
+    "gaussian by torch.distributions": """
+from torch.distributions import Normal
+def gaussian_log_likelihood(z, mu, sigma):
+    return Normal(mu, sigma).log_prob(z).sum(-1)
+""",
+    "gaussian by Independent, without validation": """
+from torch.distributions import Independent, Normal
+def gaussian_log_likelihood(z, mu, sigma):
+    return Independent(Normal(mu, sigma, validate_args=False), 1).log_prob(z)
+""",
+    "gaussian by a loop over the units": """
+def gaussian_log_likelihood(z, mu, sigma):
+    total = 0
+    for d in range(z.shape[-1]):
+        total = total - torch.log(sigma[..., d]) - math.log(2 * math.pi) / 2
+        total = total - (z[..., d] - mu[..., d]) ** 2 / (2 * sigma[..., d] ** 2)
+    return total
+""",
+    "gaussian by einsum, one constant for all units": """
+def gaussian_log_likelihood(z, mu, sigma):
+    s = (z - mu) / sigma
+    log_det = torch.log(sigma).expand_as(s).sum(-1)
+    return -0.5 * torch.einsum("...d,...d->...", s, s) - log_det - s.shape[-1] * 0.5 * math.log(2 * math.pi)
+""",
+    "gaussian through the variance": """
+def gaussian_log_likelihood(z, mu, sigma):
+    variance = sigma.square()
+    return -0.5 * (torch.log(2 * math.pi * variance) + (z - mu).square() / variance).sum(dim=-1)
+""",
+    "gaussian in float64 inside, cast back": """
+def gaussian_log_likelihood(z, mu, sigma):
+    z64, mu64, sigma64 = z.double(), mu.double(), sigma.double()
+    log_p = -torch.log(sigma64) - 0.5 * math.log(2 * math.pi) - 0.5 * ((z64 - mu64) / sigma64) ** 2
+    return log_p.sum(-1).to(z.dtype)
+""",
+    "gaussian in float32 inside": """
+def gaussian_log_likelihood(z, mu, sigma):
+    z32, mu32, sigma32 = z.float(), mu.float(), sigma.float()
+    return (-torch.log(sigma32) - 0.9189385332 - 0.5 * ((z32 - mu32) / sigma32) ** 2).sum(-1)
+""",
+    "type hints, a decorator, a helper, an accent": '''
+from functools import wraps
+from torch import Tensor
+LOG_2π: float = math.log(2 * math.pi)
+def étape(f):
+    """Décorateur — ne fait rien."""
+    @wraps(f)
+    def g(*a, **k):
+        return f(*a, **k)
+    return g
+def _square(t: Tensor) -> Tensor:
+    return t * t
+@étape
+def gaussian_log_likelihood(z: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
+    return -0.5 * (_square((z - mu) / sigma) + 2 * sigma.log() + LOG_2π).sum(-1)  # 各次元の和
+''',
+    "reparameterize by addcmul": """
+def reparameterize(mu, sigma, eps):
+    return torch.addcmul(mu, sigma, eps)
+""",
+    "reparameterize by a loop over the samples": """
+def reparameterize(mu, sigma, eps):
+    return torch.stack([mu + sigma * e for e in eps])
+""",
+    "reparameterize by repeat": """
+def reparameterize(mu, sigma, eps):
+    k = eps.size(0)
+    return mu.unsqueeze(0).repeat(k, 1, 1) + sigma.unsqueeze(0).repeat(k, 1, 1).mul(eps)
+""",
+    "reparameterize by a transform": """
+from torch.distributions.transforms import AffineTransform
+def reparameterize(mu, sigma, eps):
+    return AffineTransform(mu, sigma)(eps)
+""",
+    "reparameterize by einsum": """
+def reparameterize(mu, sigma, eps):
+    return mu[None].expand_as(eps) + torch.einsum("bd,kbd->kbd", sigma, eps)
+""",
+    "reparameterize under torch.compile": """
+@torch.compile
+def reparameterize(mu, sigma, eps):
+    return mu + sigma * eps
+""",
+    # TODO 2
+    "log_weights by torch.distributions": """
+from torch.distributions import Bernoulli, Independent, Normal
+def log_weights(self, x, eps):
+    mu, sigma = self.encoder(x)
+    q, p = Independent(Normal(mu, sigma), 1), Independent(Normal(torch.zeros_like(mu), torch.ones_like(mu)), 1)
+    z = mu + sigma * eps
+    p_x = Independent(Bernoulli(logits=self.decoder(z)), 1)
+    return p_x.log_prob(x.expand(len(eps), -1, -1)) + p.log_prob(z) - q.log_prob(z)
+IWAE.log_weights = log_weights
+""",
+    "log_weights flattened before the decoder": """
+def log_weights(self, x, eps):
+    k, B, D = eps.shape
+    mu, sigma = self.encoder(x)
+    z = reparameterize(mu, sigma, eps)
+    logits = self.decoder(z.reshape(k * B, D))
+    flat = bernoulli_log_likelihood(x.repeat(k, 1), logits).view(k, B)
+    prior = gaussian_log_likelihood(z, torch.zeros(D, dtype=z.dtype), torch.ones(D, dtype=z.dtype))
+    return flat + prior - gaussian_log_likelihood(z, mu, sigma)
+IWAE.log_weights = log_weights
+""",
+    "log_weights with repeat_interleave, images outermost inside": """
+def log_weights(self, x, eps):
+    k, B, D = eps.shape
+    mu, sigma = self.encoder(x)
+    noise = eps.transpose(0, 1).reshape(B * k, D)
+    m, s = mu.repeat_interleave(k, 0), sigma.repeat_interleave(k, 0)
+    z = m + s * noise
+    log_w = bernoulli_log_likelihood(x.repeat_interleave(k, 0), self.decoder(z))
+    log_w = log_w + gaussian_log_likelihood(z, 0 * z, 0 * z + 1) - gaussian_log_likelihood(z, m, s)
+    return log_w.view(B, k).t()
+IWAE.log_weights = log_weights
+""",
+    "log_weights by a loop over the samples": """
+def log_weights(self, x, eps):
+    mu, sigma = self.encoder(x)
+    rows = []
+    for i in range(eps.shape[0]):
+        z = mu + sigma * eps[i]
+        log_prior = gaussian_log_likelihood(z, torch.zeros_like(z), torch.ones_like(z))
+        rows.append(bernoulli_log_likelihood(x, self.decoder(z)) + log_prior - gaussian_log_likelihood(z, mu, sigma))
+    return torch.stack(rows)
+IWAE.log_weights = log_weights
+""",
+    "log_weights by a loop over the images": """
+def log_weights(self, x, eps):
+    columns = []
+    for j in range(x.shape[0]):
+        mu, sigma = self.encoder(x[j : j + 1])
+        z = mu + sigma * eps[:, j]
+        log_prior = gaussian_log_likelihood(z, torch.zeros_like(z), torch.ones_like(z))
+        column = bernoulli_log_likelihood(x[j], self.decoder(z)) + log_prior - gaussian_log_likelihood(z, mu, sigma)
+        columns.append(column)
+    return torch.stack(columns, dim=1)
+IWAE.log_weights = log_weights
+""",
+    "log q through eps": """
+def log_weights(self, x, eps):
+    mu, sigma = self.encoder(x)
+    z = reparameterize(mu, sigma, eps)
+    difference = (0.5 * eps**2 - 0.5 * z**2 + sigma.log()).sum(-1)  # log p(z) - log q(z | x): the constants cancel
+    return bernoulli_log_likelihood(x, self.decoder(z)) + difference
+IWAE.log_weights = log_weights
+""",
+    "binary cross-entropy with logits": """
+def log_weights(self, x, eps):
+    mu, sigma = self.encoder(x)
+    z = reparameterize(mu, sigma, eps)
+    logits = self.decoder(z)
+    bce = F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none").sum(-1)
+    prior = gaussian_log_likelihood(z, torch.zeros_like(z), torch.ones_like(z))
+    return -(bce - prior + gaussian_log_likelihood(z, mu, sigma))
+IWAE.log_weights = log_weights
+""",
+    "log_weights in float64 inside": """
+def log_weights(self, x, eps):
+    mu, sigma = self.encoder(x)
+    z = reparameterize(mu, sigma, eps)
+    terms = [
+        bernoulli_log_likelihood(x, self.decoder(z)).double(),
+        gaussian_log_likelihood(z, torch.zeros_like(mu), torch.ones_like(sigma)).double(),
+        -gaussian_log_likelihood(z, mu, sigma).double(),
+    ]
+    return torch.stack(terms).sum(0).to(x.dtype)
+IWAE.log_weights = log_weights
+""",
+    "vae_objective by a sum and a division": """
+def vae_objective(log_w):
+    return log_w.sum(dim=0) / log_w.shape[0]
+""",
+    "vae_objective by a loop": """
+def vae_objective(log_w):
+    return torch.stack([log_w[:, b].mean() for b in range(log_w.shape[1])])
+""",
+    "vae_objective by einsum": """
+def vae_objective(log_w):
+    return torch.einsum("kb,k->b", log_w, torch.full((len(log_w),), 1 / len(log_w), dtype=log_w.dtype))
+""",
+    # TODO 3
+    "log_mean_exp shifted, max detached in both places": """
+def log_mean_exp(a, dim=0):
+    m = a.max(dim, keepdim=True).values.detach()
+    return (torch.log(torch.exp(a - m).mean(dim, keepdim=True)) + m).squeeze(dim)
+""",
+    "log_mean_exp shifted, max detached in neither": """
+def log_mean_exp(a, dim=0):
+    m, _ = torch.max(a, dim=dim, keepdim=True)
+    return m.squeeze(dim) + torch.log(torch.mean(torch.exp(a - m), dim=dim))
+""",
+    "the lecture's form, + 1e-7": """
+def log_mean_exp(a, dim=0):
+    m = a.amax(dim, keepdim=True)
+    return torch.log(torch.exp(a - m).mean(dim) + 1e-7) + m.squeeze(dim)
+""",
+    "log_mean_exp through log_softmax": """
+def log_mean_exp(a, dim=0):
+    return (a - F.log_softmax(a, dim)).mean(dim) - math.log(a.shape[dim])
+""",
+    "log_mean_exp in float64 inside": """
+def log_mean_exp(a, dim=0):
+    return (a.double().logsumexp(dim) - math.log(a.size(dim))).to(a.dtype)
+""",
+    "log_mean_exp by a loop of logaddexp": """
+def log_mean_exp(a, dim=0):
+    slices = a.unbind(dim)
+    total = slices[0]
+    for s in slices[1:]:
+        total = torch.logaddexp(total, s)
+    return total - math.log(len(slices))
+""",
+    "log_mean_exp by logcumsumexp": """
+def log_mean_exp(a, dim=0):
+    return torch.logcumsumexp(a, dim).select(dim, -1) - math.log(a.shape[dim])
+""",
+    "log_mean_exp of a minus log n": """
+def log_mean_exp(a, dim=0):
+    return torch.logsumexp(a - torch.log(torch.tensor(float(a.shape[dim]))), dim)
+""",
+    "log_mean_exp with one global shift for each half": """
+def log_mean_exp(a, dim=0):
+    a = a.movedim(dim, 0)
+    flat = a.reshape(len(a), -1)
+    columns = [c.max() + torch.log(torch.exp(c - c.max()).mean()) for c in flat.unbind(1)]
+    return torch.stack(columns).reshape(a.shape[1:])
+""",
+    "iwae_objective by logsumexp": """
+def iwae_objective(log_w):
+    return torch.logsumexp(log_w, dim=0) - math.log(len(log_w))
+""",
+    "iwae_objective by its own shift": """
+def iwae_objective(log_w):
+    best = log_w.max(dim=0)[0].detach()
+    return best + (log_w - best).exp().mean(dim=0).log()
+""",
+    "iwae_objective by a loop over the images": """
+def iwae_objective(log_w):
+    return torch.stack([log_mean_exp(column, 0) for column in log_w.T])
+""",
+    "iwae_objective with the gradient of equation 14 and the right value": """
+def iwae_objective(log_w):
+    bound = log_mean_exp(log_w, 0).detach()
+    surrogate = (torch.softmax(log_w, 0).detach() * log_w).sum(0)
+    return surrogate + (bound - surrogate).detach()
+""",
+    # the file
+    "a seed and prints at import": """
+torch.manual_seed(0)
+print("imported", IWAE)
+""",
+    "a main block and a dataclass": """
+from dataclasses import dataclass
+@dataclass
+class Options:
+    k: int = 10
+if __name__ == "__main__":
+    raise SystemExit("only when run as a script")
+""",
+}

@@ -1,0 +1,189 @@
+"""Every hostile file gets a bounded, truthful report, and no point that an honest file would not get."""
+
+import json
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+import submissions
+from autograder import judge, sandbox
+from autograder.grading import Grading
+from autograder.judge import Student
+from autograder.report import feedback, results_json
+from autograder.submission import Submission, start_sandbox
+from cli import ROOT
+from hostile import BANK
+
+SAFE = set(sandbox.environment(type("Any", (), {"limits": sandbox.Limits(), "level": 3, "folder": Path()})))
+
+
+class Shared:
+    """One open sandbox of a level for all tests, replaced where a hostile file has destroyed it."""
+
+    def __init__(self, level):
+        self.level, self.sandbox = level, None
+
+    def grade(self, submission, seed=None):
+        if not self.sandbox or not self.sandbox.is_open:
+            self.sandbox = start_sandbox(self.level)
+        student = Student(submission, self.level, sandbox=self.sandbox)
+        grading = Grading(submission, "off", seed, student=student)
+        for check in grading.checks:
+            grading.run(check)
+        if student.process:
+            student.process.close()
+        self.sandbox = student.sandbox or self.sandbox
+        return grading
+
+    def close(self):
+        if self.sandbox:
+            self.sandbox.close()
+
+
+@pytest.fixture(scope="module", params=[3, 2, 1], ids=lambda level: f"level{level}")
+def shared(request):
+    levels = [level for level in (3, 2, 1) if sandbox.works(level)]
+    if request.param not in levels:
+        pytest.skip(f"sandbox level {request.param} does not work on this machine")
+    if request.param != levels[0] and not request.config.option.all_levels:
+        pytest.skip("the whole bank at the lower levels: --all-levels")
+    shared = Shared(request.param)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Short deadlines: an honest call takes milliseconds."""
+    monkeypatch.setattr(judge, "CALL_SECONDS", 1.5)
+    monkeypatch.setattr(judge, "IMPORT_SECONDS", 3.0)
+
+
+@pytest.fixture
+def port():
+    """A port of this machine on which something listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def lost(grading):
+    return [result for result in grading.results.values() if result.verdict not in ("PASS", "NOT_IMPLEMENTED")]
+
+
+@pytest.mark.parametrize("hostile", BANK, ids=lambda hostile: hostile.name)
+def test_a_hostile_file_is_contained(hostile, shared, impatient, port):
+    known = f"ROOT, PORT, SAFE = {str(ROOT)!r}, {port}, {SAFE | {'LC_CTYPE', 'PWD'}!r}\n"
+    text = hostile.text if "ROOT" not in hostile.text and "PORT" not in hostile.text else known + hostile.text
+    begun = time.monotonic()
+    grading = shared.grade(submissions.submission(text, hostile.base))
+    assert time.monotonic() - begun < 60
+    results = lost(grading)
+    explained = [feedback(grading, result) for result in results]
+    for result in grading.results.values():
+        if result.check.task not in hostile.tasks:
+            assert result.verdict == "PASS", explained
+    if hostile.base != submissions.SOLUTION:
+        assert grading.score == 0, explained
+    found = {result.verdict for result in results}
+    assert "INFRA" not in found, explained
+    assert found.intersection(hostile.verdicts) or not hostile.verdicts, explained
+    assert not hostile.tasks or not hostile.verdicts or results
+    assert hostile.says in "\n".join(explained)
+    text = json.dumps(results_json(grading), ensure_ascii=False)
+    assert len(text) < 200_000
+    assert "\x1b" not in text and "\u202e" not in text and "\\u001b" not in text
+    assert not any(line.startswith("::") for output in explained for line in output.splitlines())
+    if shared.level >= 2 and os.geteuid() == 0:
+        deadline = time.monotonic() + 2  # killed processes need a moment to go
+        while processes_of(grading.student.sandbox.user_id) > 1:
+            assert time.monotonic() < deadline, "something survived beside the zygote"
+
+
+def processes_of(user_id):
+    """How many living processes the user has."""
+    count = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            is_zombie = folder.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "Z"
+            count += (
+                folder.stat().st_uid in (user_id, 0)
+                and f"\nUid:\t{user_id}\t" in (folder / "status").read_text()
+                and not is_zombie
+            )
+        except OSError:
+            continue
+    return count
+
+
+def test_what_lies_beside_the_file_is_ignored(tmp_path, shared):
+    for name in ("torch.py", "conftest.py", "sitecustomize.py", "frames.py", "worker.py", "math.py"):
+        (tmp_path / name).write_text("raise SystemExit('imported')")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+    (tmp_path / "results.json").write_text('{"score": 100}')
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "model.py").write_text(submissions.SOLUTION)
+    grading = shared.grade(Submission.read(tmp_path / "model.py"))
+    assert grading.score == 80
+    assert json.loads((tmp_path / "results.json").read_text()) == {"score": 100}
+
+
+def make_file(path, kind):
+    text = submissions.SOLUTION
+    contents = {
+        "CRLF": text.replace("\n", "\r\n").encode(),
+        "BOM": text.encode("utf-8-sig"),
+        "UTF-16": text.encode("utf-16"),
+        "empty": b"",
+        "white space": b" \n\n",
+        "NUL": text.encode() + b"\0",
+        "latin-1, declared": ("# coding: latin-1\n# é\n" + text).encode("latin-1"),
+        "latin-1, not declared": ("# é\n" + text).encode("latin-1"),
+        "unreadable type": bytes(range(256)),
+    }
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "link":
+        path.with_name("real.py").write_text(text)
+        path.symlink_to("real.py")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "1 GB":
+        with path.open("wb") as file:
+            file.truncate(2**30)
+    elif kind != "none":
+        path.write_bytes(contents[kind])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    {
+        "CRLF": None,
+        "BOM": None,
+        "latin-1, declared": None,
+        "latin-1, not declared": None,
+        "none": "there is no file",
+        "folder": "is a folder",
+        "link": "is a link",
+        "pipe": "no regular file",
+        "1 GB": "1,073,741,824 bytes",
+        "empty": "is empty",
+        "white space": "is empty",
+        "UTF-16": "UTF-16; save it as UTF-8",
+        "NUL": "NUL bytes",
+        "unreadable type": "NUL bytes",
+    }.items(),
+    ids=lambda value: value if isinstance(value, str) and len(value) < 24 else "",
+)
+def test_odd_files_are_read_or_rejected_with_a_sentence(tmp_path, kind, says, shared):
+    grading = shared.grade(Submission.read(make_file(tmp_path / "model.py", kind)))
+    if says is None:
+        assert grading.score == 80
+        return
+    assert grading.score == 0
+    for result in grading.results.values():
+        assert result.verdict == "IMPORT_ERROR"
+        assert says in result.lost.came_back
