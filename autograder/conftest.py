@@ -24,7 +24,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     for task in ("todo1", "todo2", "todo3", "nll"):
-        config.addinivalue_line("markers", f"{task}: the checks of {task}")
+        config.addinivalue_line("markers", f"{task}: grade this task only")
+    config.option.reportchars = "N"  # the score below says it all, better than pytest's list of failures
     if config.option.collectonly or config.option.help or hasattr(config, "workerinput"):
         return
     submission = Submission.read(config.option.submission)

@@ -16,19 +16,17 @@ import torch
 from tqdm import tqdm
 
 from autograder import ROOT
+from autograder.nll import FULL_EPOCHS, REFERENCE, SHORT_EPOCHS
 from cli import UserError
 from data import choose
 from evaluate import measure
 from run import load_run, write_json
-from settings import DATASETS, Settings, complete
+from settings import complete
 from train import read_metrics, train
 
-REFERENCE = ROOT / "solutions" / "reference.json"
 README = ROOT / "README.md"
 TABLE_BEGIN, TABLE_END = "<!-- reference table: begin -->\n", "<!-- reference table: end -->\n"
 MODEL = "solutions/model.py"
-FULL_EPOCHS = {name: defaults.get("epochs", Settings.epochs) for name, defaults in DATASETS.items()}
-SHORT_EPOCHS = {"mnist": 3, "digits": 30}  # of the autograder's --nll short
 
 
 @dataclass(frozen=True)

@@ -118,10 +118,10 @@ def html(grading):
 
 
 def task_scores(grading):
-    """For each task that was graded: (name, score, points)."""
+    """For each task of which something was graded: (name, score, points)."""
     scores = []
     for task, name in TASKS.items():
-        results = [result for result in grading.results.values() if result.check.task == task]
+        results = [r for r in grading.results.values() if r.check.task == task and r.verdict != "NOT_RUN"]
         if results:
             scores.append((name, sum(r.score for r in results), sum(r.check.points for r in results)))
     return scores
@@ -198,10 +198,12 @@ def print_table(grading, console=None):
 
 def summary(grading):
     """The score of each task, how it was graded and what to do first."""
-    scores = ", ".join(f"{name} {score} of {points}" for name, score, points in task_scores(grading))
-    lines = [f"{grading.score} of {grading.points} points: {scores}"]
-    if grading.nll == "off":
-        lines.append("The test NLL was not graded (--nll off).")
+    scores = task_scores(grading)
+    parts = ", ".join(f"{name} {score} of {points}" for name, score, points in scores)
+    lines = [f"{grading.score} of {sum(points for _, _, points in scores)} points: {parts}"]
+    missing = [name for name in TASKS.values() if name not in {name for name, _, _ in scores}]
+    if missing:
+        lines.append(f"not graded: {', '.join(missing)}")
     lines.append(f"sandbox {grading.sandbox_level}; seed {grading.seed}; grader {grading.version}")
     first = first_step(grading)
     if first:
