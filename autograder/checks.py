@@ -112,7 +112,7 @@ def todo1_shapes(student, draw):
         expect(student, draw, gaussian_case(z[0], mu, sigma))
 
 
-@check("todo1", "leaves its inputs and torch's settings alone")
+@check("todo1", "the same twice; inputs and torch's settings left alone")
 def todo1_side_effects(student, draw):
     sizes = draw.sizes(3)
     expect_no_side_effects(student, draw, gaussian_case(*gaussian_inputs(draw, *sizes)))
@@ -263,7 +263,7 @@ def vae_shapes(student, draw):
     expect_independence(student, draw, mean_case(5 * draw.normal(B + 1, B)), "log_w", 1)
 
 
-@check("todo2", "leaves its inputs and torch's settings alone")
+@check("todo2", "the same twice; inputs and torch's settings left alone")
 def todo2_side_effects(student, draw):
     k, B, D, P = draw.sizes(4, high=12)
     expect_no_side_effects(student, draw, mean_case(5 * draw.normal(k, B)))
@@ -403,7 +403,7 @@ def iwae_shapes(student, draw):
     expect_independence(student, draw, bound_case(2 * draw.normal(B + 1, B)), "log_w", 1)
 
 
-@check("todo3", "leaves its inputs and torch's settings alone")
+@check("todo3", "the same twice; inputs and torch's settings left alone")
 def todo3_side_effects(student, draw):
     k, B = draw.sizes(2)
     expect_no_side_effects(student, draw, log_mean_case(2 * draw.normal(k, B)))

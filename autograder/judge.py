@@ -163,6 +163,7 @@ class Student:
         self.held_trusted = set()  # trusted functions that have been in the sandbox
         self.failed_import = None  # what every check of the submission has lost
         self.slow_failures = {}
+        self.named = set()  # misconceptions
         self.patience = PATIENCE
         self.import_changed = []
         if submission.rejected:
@@ -345,11 +346,12 @@ def expect(student, draw, case):
     if not fault:
         return answer
     verdict, came_back = fault
-    named = explain(case, answer, cotangent, seed, fault_of)
+    named = explain(case, answer, cotangent, seed, fault_of, student.named)
     if named is None and case.target in ("reparameterize", "model.log_weights") and verdict == "WRONG_VALUE":
         again = student.call(case.task, case.target, inputs, seed=seed + 1, **case.keywords)
         if again.output.shape == answer.output.shape and not torch.allclose(again.output, answer.output):
             named = "reparam.ignores_eps" if case.target == "reparameterize" else "logw.own_noise"
+    student.named.add(named)
     numbers = f"inputs {summary(inputs)}; expected {summary({'': expected})}; found {summary({'': answer.output})}"
     raise Lost(verdict, came_back, describe_call(case), case.right, named, student.printed(), numbers)
 
@@ -418,12 +420,12 @@ def gradient_fault(found, expected, inputs):
     return None
 
 
-def explain(case, answer, cotangent, seed, fault_of):
+def explain(case, answer, cotangent, seed, fault_of, named_before):
     """The id of the first misconception that gives the same numbers, and the same gradients where they were asked.
 
     A formula without fault on these inputs explains nothing.
     """
-    for entry, formula in candidates(case):
+    for entry, formula in candidates(case, named_before):
         inputs = {name: tensor.detach().clone() for name, tensor in case.inputs.items()}
         sources = {name: inputs[name].requires_grad_() for name in case.gradients if name in inputs}
         if case.model is not None and case.gradients:
@@ -444,16 +446,18 @@ def explain(case, answer, cotangent, seed, fault_of):
     return None
 
 
-def candidates(case):
-    """The misconceptions of a function, as functions of the case's inputs."""
-    name = case.target.removeprefix("model.")
-    for entry in MISCONCEPTIONS:
-        if entry.function == name:
-            yield entry, entry.formula.__get__(case.model) if case.model is not None else entry.formula
-    if name == "iwae_objective":  # which calls the submission's own log_mean_exp
-        for entry in MISCONCEPTIONS:
-            if entry.function == "log_mean_exp":
-                yield entry, entry.formula
+def candidates(case, named_before):
+    """The misconceptions of a function, as functions of the case's inputs.
+
+    iwae_objective calls the submission's own log_mean_exp, so that function's are tried as well, and first those
+    that were named before.
+    """
+    functions = [case.target.removeprefix("model.")]
+    if functions == ["iwae_objective"]:
+        functions.append("log_mean_exp")
+    entries = [entry for function in functions for entry in MISCONCEPTIONS if entry.function == function]
+    for entry in sorted(entries, key=lambda entry: entry.id not in named_before):
+        yield entry, entry.formula.__get__(case.model) if case.model is not None else entry.formula
 
 
 def reproduces(found, value):

@@ -45,6 +45,23 @@ def feedback(grading, result):
     return "\n".join(lines)
 
 
+def lost_groups(grading):
+    """What was lost, told once for each reason: lists of Results with one misconception, or one answer."""
+    groups = {}
+    for result in grading.results.values():
+        if result.lost:
+            reason = result.lost.misconception or (result.check.task, result.verdict, result.lost.came_back)
+            groups.setdefault(reason, []).append(result)
+    return list(groups.values())
+
+
+def heading(results):
+    """The title of a group: its first check, and how many more it lost."""
+    first, more = results[0].check, len(results) - 1
+    others = f" (and {more} more check{'s' if more > 1 else ''})" if more else ""
+    return f"{TASKS[first.task]}: {first.title}{others}"
+
+
 def first_step(grading):
     """What to do first, in one sentence; None where every check passed."""
     for result in grading.results.values():
@@ -110,7 +127,7 @@ def html(grading):
         tasks=task_scores(grading),
         names=TASKS,
         verdicts=VERDICTS,
-        explanation=explanation,
+        groups=[(heading(results), results[0], explanation(grading, results[0])) for results in lost_groups(grading)],
         first=first_step(grading),
         pictures=pictures(grading.measurement),
         extra=results_json(grading)["extra_data"],
@@ -182,16 +199,9 @@ def print_table(grading, console=None):
         row = (TASKS[result.check.task], escape(result.check.title), points, f"[{colour}]{result.verdict}[/]")
         table.add_row(*row)
     console.print(table)
-    told = set()
-    for result in grading.results.values():
-        if result.lost is None or result.verdict == "NOT_RUN":
-            continue
-        lines = explanation(grading, result)
-        if str(lines) in told:  # one unfinished or broken function loses many checks for one reason
-            continue
-        told.add(str(lines))
-        console.print(f"[bold]{TASKS[result.check.task]}: {escape(result.check.title)}[/]")
-        for label, text in lines:
+    for results in lost_groups(grading):
+        console.print(f"[bold]{escape(heading(results))}[/]", soft_wrap=True)
+        for label, text in explanation(grading, results[0]):
             console.print(f"  {label:10}" + escape(text).replace("\n", f"\n  {'':10}"), soft_wrap=True)
     console.print(summary(grading), soft_wrap=True)
 

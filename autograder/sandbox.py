@@ -288,7 +288,7 @@ def command(sandbox, config):
             "writable": [str(folder / "work"), "/dev/null"],
         }
     grader = INSIDE if level == 3 else str(folder / "grader")
-    python = [os.path.realpath(sys.executable), "-I", "-B", f"{grader}/zygote.py", json.dumps(config)]
+    python = [os.path.realpath(sys.executable), "-I", "-B", "-u", f"{grader}/zygote.py", json.dumps(config)]
     if level == 3:
         return [*bubblewrap(sandbox), *python]
     return [*drop_to(sandbox.user_id), *python] if level == 2 else python

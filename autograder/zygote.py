@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import frames  # noqa: E402
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 36, 38
 
 
 def limit_resources(limits):
@@ -104,10 +104,14 @@ def stop_child(pid, alone, patience):
             os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass
-    if ended:
-        return status
-    os.waitpid(pid, 0)
-    return None
+    if not ended:
+        os.waitpid(pid, 0)
+    while alone:  # what it had started is ours now, and counts as long as it is not waited for
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            break
+    return status if ended else None
 
 
 def serve(channel):
@@ -123,6 +127,7 @@ def main():
     abi = 0
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     if config["landlock"]:
         abi = restrict_files(**config["landlock"])
     serve = importlib.import_module(config["serve"]).serve

@@ -1,0 +1,220 @@
+"""The sandbox alone: what a process inside can see and do at each level, and how it ends."""
+
+import os
+import signal
+import socket
+import struct
+import time
+from pathlib import Path
+
+import pytest
+
+from autograder import frames
+from autograder.sandbox import HERE, Broken, Limits, Sandbox, Unavailable, probe, works
+from cli import ROOT
+
+WORKER = Path(__file__).parent / "run_python.py"
+LEVELS = [3, 2, 1, 0]
+
+
+def open_sandbox(level, **limits):
+    return Sandbox("run_python", [WORKER], level, Limits(**limits))
+
+
+@pytest.fixture(scope="module", params=LEVELS, ids=lambda level: f"level{level}")
+def sandbox(request):
+    if not works(request.param):
+        pytest.skip(f"level {request.param} does not work on this machine")
+    with open_sandbox(request.param, output=2**20, disk=2**20, memory=2**29) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def process(sandbox):
+    process = sandbox.start()
+    yield process
+    process.close()
+
+
+def run(process, python, seconds=10.0, body=b""):
+    return process.request({"python": python}, body, seconds)[0]["result"]
+
+
+def test_a_process_answers_and_keeps_its_state(process):
+    assert run(process, "import sys; sys.kept = 5; result = 2 + 3") == 5
+    assert run(process, "import sys; result = sys.kept") == 5
+    body = os.urandom(2**21)
+    assert process.request({"python": "pass"}, body)[1] == body
+
+
+def test_the_next_process_is_a_fresh_one(sandbox):
+    for _ in range(3):
+        process = sandbox.start()
+        assert run(process, "import sys; result = hasattr(sys, 'kept'); sys.kept = 1") is False
+        process.close()
+
+
+@pytest.mark.parametrize(
+    ("python", "verdict", "says"),
+    [
+        ("while True: pass", "TIMEOUT", "within 0.5 seconds"),
+        ("import os; os._exit(7)", "EXITED", "exit status 7"),
+        ("import os; os.kill(os.getpid(), 11)", "EXITED", "SIGSEGV"),
+        ("channel.close()", "EXITED", "ended"),
+        ("while True: print('x' * 10_000)", "OUTPUT_LIMIT", "1 MiB"),
+        ("channel.sendall(bytes([255]) * 100)", "PROTOCOL", "the limits are"),
+        ("channel.sendall(b'\\0\\0\\0\\x02' + bytes(8) + b'[]')", "PROTOCOL", "not a JSON object"),
+        ("channel.sendall(b'\\0\\0\\0\\x02' + bytes(8) + b'x]')", "PROTOCOL", "not JSON"),
+    ],
+)
+def test_a_process_that_breaks_the_rules_is_ended_and_told(sandbox, python, verdict, says):
+    process = sandbox.start()
+    with pytest.raises(Broken) as broken:
+        run(process, python, 0.5)
+        run(process, "pass", 0.5)
+    assert broken.value.verdict == verdict
+    assert says in broken.value.detail
+    assert not process.is_open
+    fresh = sandbox.start()
+    assert run(fresh, "result = 1") == 1
+    fresh.close()
+
+
+def test_the_end_of_what_was_printed_is_kept(sandbox):
+    process = sandbox.start()
+    run(process, "import sys; print('x' * 500_000, 'out', flush=True); print('err', file=sys.stderr)")
+    process.close()
+    text = process.output.text(ended=True)
+    assert text.endswith("out\nerr\n")
+    assert len(text) <= 2**16
+
+
+def test_no_variable_and_no_input_of_the_judge(process, monkeypatch):
+    monkeypatch.setenv("SECRET", "1")
+    assert run(process, "import os; result = 'SECRET' in os.environ") is False
+    assert run(process, "result = input()").startswith("EOFError")
+
+
+def test_memory_is_limited(process):
+    if process.sandbox.level == 0:
+        pytest.skip("level 0 has no limits")
+    assert run(process, "result = len(bytearray(2**30))").startswith("MemoryError")
+
+
+def test_files_are_limited(process):
+    python = """
+import os, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+try:
+    open('file', 'wb').write(bytes(2**22))
+finally:
+    os.remove('file')"""
+    assert run(process, python).startswith("OSError")
+
+
+def test_the_kit_and_the_home_cannot_be_read(process):
+    if process.sandbox.level == 0:
+        pytest.skip("level 0 hides nothing")
+    for path in (ROOT / "solutions" / "model.py", HERE / "checks.py", Path("/etc/passwd")):
+        assert run(process, f"result = open({str(path)!r}).read()").startswith(("FileNotFoundError", "PermissionError"))
+    assert run(process, "open('mine', 'w').write('x'); result = open('mine').read()") == "x"
+    assert "Error" in run(process, "open('/usr/mine', 'w')")
+
+
+def test_no_network(process):
+    if process.sandbox.level == 0:
+        pytest.skip("level 0 shares the network")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        python = f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 2); result = 'in'"
+        assert "Error" in run(process, python)
+
+
+def test_the_judge_cannot_be_signalled(process):
+    if process.sandbox.level == 0:
+        pytest.skip("level 0 shares the user")
+    result = run(process, f"import os, signal; os.kill({os.getpid()}, signal.SIGTERM)")
+    assert result.startswith(("PermissionError", "ProcessLookupError"))
+
+
+def test_forks_are_limited_and_none_survives(sandbox):
+    if sandbox.level < 2:
+        pytest.skip("below level 2 the number of processes is not limited")
+    process = sandbox.start()
+    python = """
+import os, signal
+result = 0
+try:
+    while result < 100:
+        if os.fork() == 0:
+            os.setsid()
+            signal.pause()
+        result += 1
+except BlockingIOError:
+    pass"""
+    assert 0 < run(process, python) < 20
+    process.close()
+    for _ in range(2):  # with a survivor there would be no room for these
+        fresh = sandbox.start()
+        assert 0 < run(fresh, python) < 20
+        fresh.close()
+
+
+def test_closing_ends_everything():
+    with open_sandbox(None) as sandbox:
+        process = sandbox.start()
+        run(process, "import os, signal\nif os.fork() == 0:\n    os.setsid()\n    signal.pause()")
+        folder = sandbox.folder
+    assert not folder.exists()
+    assert not is_alive(sandbox.process.pid)
+    with pytest.raises(Broken):
+        process.request({"python": "pass"})
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_sandbox_whose_first_process_was_killed_says_so():
+    with open_sandbox(None) as sandbox:
+        process = sandbox.start()
+        assert run(process, "result = 1") == 1
+        os.kill(sandbox.process.pid, signal.SIGKILL)
+        sandbox.process.wait()
+        with pytest.raises(Broken):
+            process.request({"python": "pass"})
+        with pytest.raises((Unavailable, OSError)):
+            sandbox.start()
+
+
+def test_a_worker_that_does_not_import_is_our_failure(tmp_path):
+    (tmp_path / "broken_worker.py").write_text("import no_such_module\n")
+    with (
+        Sandbox("broken_worker", [tmp_path / "broken_worker.py"]) as sandbox,
+        pytest.raises(Unavailable, match="no_such"),
+    ):
+        sandbox.start()
+
+
+def test_the_best_level_is_probed():
+    assert probe() == max(level for level in LEVELS if works(level))
+
+
+def test_a_frame_arrives_whole_or_not_at_all():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        frames.send(ours, {"a": 1}, b"body")
+        assert frames.receive(theirs) == ({"a": 1}, b"body")
+        with pytest.raises(frames.ProtocolError, match="limits"):
+            frames.send(ours, {"a": "x" * frames.MAX_HEADER})
+        ours.sendall(struct.pack(">IQ", 2, 0) + b"{")
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            frames.receive(theirs, time.monotonic() + 0.2)
+        assert time.monotonic() - begun < 2
+        ours.close()
+        with pytest.raises(EOFError):
+            frames.receive(theirs)
