@@ -94,9 +94,9 @@ class LinearGaussian:
 
     def log_weights(self, eps):
         """log p(x | z) + log p(z) - log q(z | x) at z = m + r eps.  [...] -> [...]"""
-        z = self.m + self.r * eps
-        joint = Normal(z, self.s).log_prob(torch.as_tensor(self.x)) + Normal(0.0, 1.0).log_prob(z)
-        return joint - Normal(self.m, self.r).log_prob(z)
+        x, s, m, r = torch.tensor([self.x, self.s, self.m, self.r], dtype=torch.float64)
+        z = m + r * eps
+        return Normal(z, s).log_prob(x) + Normal(0.0, 1.0).log_prob(z) - Normal(m, r).log_prob(z)
 
     def log_evidence(self):
         """log p(x), x ~ N(0, 1 + s^2)."""

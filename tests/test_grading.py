@@ -1,0 +1,284 @@
+"""Grading as an instructor does it: the commands, the ledger, the reports, and what a failure of ours looks like."""
+
+import json
+import re
+import signal
+import tomllib
+
+import pytest
+from conftest import finish, start
+
+import submissions
+from autograder import checks, grading, nll, report
+from autograder.checks import CHECKS, POINTS
+from autograder.misconceptions import BY_ID, MISCONCEPTIONS
+from autograder.nll import NLL_CHECKS
+from autograder.sandbox import Unavailable
+from cli import ROOT
+
+FIELDS = {  # of Gradescope's results.json, https://gradescope-autograders.readthedocs.io/en/latest/specs/
+    "score", "execution_time", "output", "output_format", "visibility", "stdout_visibility", "tests", "extra_data"
+}  # fmt: skip
+TEST_FIELDS = {
+    "score", "max_score", "status", "name", "number", "output", "output_format", "tags", "visibility", "extra_data"
+}  # fmt: skip
+
+
+def grade(*arguments):
+    return finish(start("-m", "autograder", "grade", *arguments))
+
+
+def pytest_grade(*arguments):
+    return finish(start("-m", "pytest", "autograder/", "--nll", "off", *arguments))
+
+
+def read(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+def test_the_points_are_those_of_the_course():
+    assert {task: sum(points.values()) for task, points in POINTS.items()} == {
+        "todo1": 20,
+        "todo2": 30,
+        "todo3": 30,
+        "nll": 20,
+    }
+    ids = {task: {c.id for c in CHECKS + NLL_CHECKS if c.task == task} for task in POINTS}
+    assert ids == {task: set(points) for task, points in POINTS.items()}
+
+
+def test_every_misconception_explains_itself_once():
+    assert len(BY_ID) == len(MISCONCEPTIONS)
+    for entry in MISCONCEPTIONS:
+        assert entry.read
+        assert 1 <= len(re.findall(r"[.!?](?= |$)|: ", entry.why)) <= 5, entry.id
+
+
+def test_pytest_on_the_untouched_stub_is_tidy(tmp_path):
+    ended = pytest_grade("--report", tmp_path / "report")
+    assert ended.status == 1
+    assert "Traceback" not in ended.out + ended.err
+    assert "0 of 80 points" in ended.out
+    assert "first: TODO 1, gaussian_log_likelihood" in ended.out
+    results = read(tmp_path / "report")
+    assert results["score"] == 0
+    assert {t["extra_data"]["verdict"] for t in results["tests"]} == {"NOT_IMPLEMENTED"}
+
+
+def test_pytest_on_the_reference_gives_all_points_and_leaves_nothing_behind(tmp_path):
+    command = ("-m", "pytest", "autograder/", "--nll", "off", "--submission", "solutions/model.py")
+    ended = finish(start(*command, TMPDIR=str(tmp_path)))
+    assert ended.status == 0
+    assert "80 of 80 points" in ended.out
+    assert not list(tmp_path.glob("sandbox-*"))
+
+
+def test_pytest_grades_one_task_and_nothing_else(tmp_path):
+    ended = pytest_grade("--submission", "solutions/model.py", "-m", "todo3", "--report", tmp_path)
+    assert ended.status == 0
+    assert "30 of 30 points: TODO 3 30 of 30" in ended.out
+    verdicts = {t["tags"][0]: t["extra_data"]["verdict"] for t in read(tmp_path)["tests"]}
+    assert verdicts == {"todo1": "NOT_RUN", "todo2": "NOT_RUN", "todo3": "PASS"}
+
+
+def test_the_command_grades_several_files_and_ends_with_0(tmp_path):
+    (tmp_path / "model.py").write_text(submissions.SOLUTION.replace("0.5 * standardised**2", "standardised**2"))
+    (tmp_path / "other.py").write_text("import nothing_of_that_name\n")
+    files = [tmp_path / "model.py", tmp_path / "other.py", tmp_path / "missing.py"]
+    ended = grade(*files, "--nll", "off", "--report", tmp_path / "reports")
+    assert ended.status == 0, ended.err
+    assert "gauss.no_half" not in ended.out, "ids are for instructors"
+    assert "The factor 1/2 before the square is missing." in ended.out
+    assert "line 1: ModuleNotFoundError: No module named 'nothing_of_that_name'" in ended.out
+    assert "there is no file" in ended.out
+    scores = {path.parent.name: json.loads(path.read_text())["score"] for path in tmp_path.rglob("results.json")}
+    assert scores == {tmp_path.name: 68, "other": 0, "missing": 0}
+
+
+def test_results_json_is_gradescopes(tmp_path, sandbox):
+    results = graded(submissions.wrong(BY_ID["lme.naive"]), sandbox, tmp_path, seed=3)
+    assert set(results) == FIELDS
+    assert results["score"] == sum(t["score"] for t in results["tests"])
+    for number, test in enumerate(results["tests"], start=1):
+        assert set(test) == TEST_FIELDS
+        assert test["number"] == str(number)
+        assert test["score"] == (test["max_score"] if test["status"] == "passed" else 0)
+        assert set(test["extra_data"]) == {"check", "verdict", "misconception", "seconds"}
+    extra = results["extra_data"]
+    keys = {"submission_sha256", "grader_version", "sandbox_level", "seed", "dataset", "nll"}
+    assert set(extra) == keys
+    assert extra["seed"] == 3
+    assert extra["grader_version"] == grading.grader_version()
+    named = {t["extra_data"]["misconception"] for t in results["tests"]}
+    assert named == {None, "lme.naive"}
+
+
+def graded(submission, sandbox, folder, **options):
+    student = grading.Student(submission, sandbox=sandbox)
+    run = grading.Grading(submission, "off", folder=folder, student=student, **options)
+    for check in run.checks:
+        run.run(check)
+    run.write_html()
+    if student.process:
+        student.process.close()
+    return read(folder)
+
+
+def test_the_same_seed_repeats_a_grading(tmp_path, sandbox):
+    wrong = submissions.wrong(BY_ID["gauss.no_half"])
+    outputs = []
+    for seed in (5, 5, 6):
+        results = graded(wrong, sandbox, tmp_path, seed=seed, voice="instructor")
+        outputs.append([t["output"] for t in results["tests"]])
+    assert outputs[0] == outputs[1] != outputs[2]
+    assert "expected [[" in outputs[0][0]
+
+
+def test_students_are_not_told_the_expected_numbers(tmp_path, sandbox):
+    results = graded(submissions.wrong(BY_ID["gauss.no_half"]), sandbox, tmp_path)
+    assert not any("expected [" in t["output"] or "inputs" in t["output"].split("\n")[1:2] for t in results["tests"])
+
+
+def test_the_html_report_escapes_and_loads_nothing(tmp_path, sandbox):
+    text = "def vae_objective(log_w):\n    raise ValueError('<script>alert(1)</script>')\n"
+    graded(submissions.submission(text), sandbox, tmp_path)
+    html = (tmp_path / "report.html").read_text()
+    assert "<script" not in html and "&lt;script&gt;" in html
+    assert "default-src &#39;none&#39;" in html or "default-src 'none'" in html
+    assert not re.search(r"""(src|href)=["'](?!data:)""", html)
+
+
+def test_the_ledger_is_written_before_the_first_check(tmp_path, sandbox, monkeypatch):
+    seen = []
+
+    def look(student, draw):
+        seen.append(read(tmp_path))
+
+    monkeypatch.setattr(grading, "CHECKS", [checks.Check("gaussian_values", "todo1", "a look", look)])
+    graded(submissions.submission(), sandbox, tmp_path)
+    assert [t["extra_data"]["verdict"] for t in seen[0]["tests"]] == ["NOT_RUN"]
+    assert seen[0]["score"] == 0
+
+
+def test_a_killed_judge_leaves_a_valid_ledger(tmp_path):
+    for i, lines in enumerate((1, 9)):
+        folder = tmp_path / str(i)
+        process = start("-m", "pytest", "autograder/", "--nll", "off", "-v", "--report", folder,
+                        "--submission", "solutions/model.py", PYTHONUNBUFFERED="1")  # fmt: skip
+        for _ in range(lines + 6):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        results = read(folder)
+        verdicts = [t["extra_data"]["verdict"] for t in results["tests"]]
+        assert set(verdicts) <= {"PASS", "NOT_RUN"}
+        assert results["score"] == sum(t["score"] for t in results["tests"])
+
+
+def test_a_sandbox_that_does_not_start_is_no_mark(tmp_path, sandbox, monkeypatch):
+    def fail(*_):
+        raise Unavailable("no room")
+
+    monkeypatch.setattr("autograder.sandbox.Sandbox.start", fail)
+    results = graded(submissions.submission(), sandbox, tmp_path)
+    assert {t["extra_data"]["verdict"] for t in results["tests"]} == {"INFRA"}
+    assert "not a mark" in results["output"]
+
+
+def test_a_mistake_of_the_graders_is_no_mark(tmp_path, sandbox, monkeypatch):
+    def broken(student, draw):
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(grading, "CHECKS", [checks.Check("gaussian_values", "todo1", "broken", broken)])
+    results = graded(submissions.submission(), sandbox, tmp_path)
+    assert results["tests"][0]["extra_data"]["verdict"] == "INFRA"
+    assert "ZeroDivisionError: ours" in results["tests"][0]["output"]
+
+
+def test_the_version_changes_with_the_checks(monkeypatch):
+    before = grading.grader_version()
+    monkeypatch.setattr(grading, "VERSIONED", grading.VERSIONED[:-1])
+    assert grading.grader_version() != before
+    assert before.startswith(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] + "+")
+
+
+def test_collaborators_hold_no_answer_of_their_own_task():
+    from autograder.judge import TASKS, trusted_source
+
+    for graded_functions, replaced in TASKS.values():
+        source = trusted_source(replaced)
+        assert not any(f"def {function}(" in source for function in graded_functions)
+        assert all(f"def {function}(" in source for function in replaced)
+    assert "log_weights" not in trusted_source(TASKS["todo2"][1])
+
+
+# The test NLL ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """The digits, whatever is on this machine; the reference band of --nll short."""
+    monkeypatch.setattr(nll, "choose", lambda name: "digits")
+
+
+def measured(submission):
+    return nll.Measurement(submission, "short", seed=1)
+
+
+def verdicts(measurement):
+    found = {}
+    for check in NLL_CHECKS:
+        try:
+            check.run(measurement, None)
+            found[check.id] = "PASS"
+        except nll.Lost as lost:
+            found[check.id] = lost.verdict
+    return found
+
+
+def test_the_bands_are_wide_enough_for_every_right_answer():
+    results = json.loads(nll.REFERENCE.read_text())["results"]
+    for mode, epochs in nll.EPOCHS.items():
+        for data in ("mnist", "digits"):
+            for objective in ("vae", "iwae"):
+                low, high = nll.band(data, mode, objective)
+                (entry,) = [
+                    r for r in results
+                    if (r["data"], r["objective"], r["tied"], r["epochs"]) == (data, objective, True, epochs[data])
+                ]  # fmt: skip
+                spread = entry["test_nll"]["100"]
+                assert low < min(spread["values"]) and max(spread["values"]) < high
+                assert (high - low) / 2 > 7 * spread["std"]
+
+
+def test_the_reference_trains_to_the_reference_band(quick):
+    measurement = measured(submissions.submission())
+    assert set(verdicts(measurement).values()) == {"PASS"}
+    summary = measurement.summary()
+    assert summary["vae"] - summary["iwae"] > 9
+    assert len(summary["train_loss"]["iwae"]) == nll.SHORT_EPOCHS["digits"]
+    pictures = report.pictures(measurement)
+    assert len(pictures) == 2
+
+
+def test_an_unfinished_file_is_not_trained(monkeypatch):
+    monkeypatch.setattr(nll, "load_grey", None)
+    assert set(verdicts(measured(submissions.submission(base=submissions.STUB))).values()) == {"NOT_IMPLEMENTED"}
+
+
+@pytest.mark.parametrize(
+    ("loss", "verdict"),
+    [
+        ("return 0 * sum(p.sum() for p in self.parameters())", "WRONG_VALUE"),
+        ("return float('nan') * sum(p.sum() for p in self.parameters())", "NONFINITE"),
+        ("return torch.tensor(0.0)", "EXCEPTION"),
+        ("return torch.zeros(3)", "WRONG_SHAPE"),
+        ("while len(x) > 3: pass\n    return torch.zeros(())", "TIMEOUT"),
+    ],
+)
+def test_training_that_is_fake_or_broken_loses_the_nll(loss, verdict, quick, monkeypatch):
+    text = f"def loss(self, x, objective, k):\n    {loss}\nIWAE.loss = loss\n"
+    monkeypatch.setitem(nll.SHORT_EPOCHS, "digits", 1)
+    monkeypatch.setattr(nll, "references", lambda *_: {"vae": 128.3, "iwae": 109.9})
+    monkeypatch.setitem(nll.TRAIN_SECONDS, "short", 20 if verdict != "TIMEOUT" else 4)
+    assert set(verdicts(measured(submissions.submission(text))).values()) == {verdict}
