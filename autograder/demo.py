@@ -1,7 +1,11 @@
-"""The demo: autoencoder, VAE and IWAE from the reference, a few epochs each, in a table and a picture."""
+"""The demo: autoencoder, VAE and IWAE from the reference, a few epochs each, in a table and a picture; then grading."""
 
 import shutil
 
+from autograder import ROOT
+from autograder.grading import grade
+from autograder.report import print_table as print_grading
+from autograder.submission import Submission
 from data import choose
 from evaluate import print_table
 from settings import complete
@@ -13,7 +17,10 @@ OBJECTIVES = {"autoencoder": "ae", "VAE": "vae", "IWAE": "iwae"}
 
 
 def demo(out):
-    """Train the three models into out, print their test figures and draw their samples side by side."""
+    """Train the three models into out, print their test figures and draw their samples side by side.
+
+    Then grade the untouched stub and the reference, without the test NLL.
+    """
     shutil.rmtree(out, ignore_errors=True)
     dataset = choose("auto")
     figures = {}
@@ -24,3 +31,6 @@ def demo(out):
     print_table(figures)
     path = draw_comparison([out / name for name in OBJECTIVES], out / "comparison.png")
     print(f"the samples of all three, side by side: {path}")
+    for name in ("base_code/model.py", "solutions/model.py"):
+        print(f"\ngrading {name}, without training: python -m autograder grade {name} --nll off")
+        print_grading(grade(Submission.read(ROOT / name), nll="off"))

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from autograder import ROOT
 from autograder.judge import VERDICTS
 from autograder.misconceptions import BY_ID
 from autograder.misconceptions import reference as model_file
@@ -187,7 +188,9 @@ def print_table(grading, console=None):
     """The score table and the feedback on what was lost, for a terminal."""
     console = console or Console(highlight=False)
     failed = " — INFRA, not a mark" if grading.has_failed else ""
-    title = f"{grading.submission.path}: {grading.score} of {grading.points} points{failed}"
+    path = grading.submission.path
+    name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    title = f"{name}: {grading.score} of {grading.points} points{failed}"
     table = Table(title=escape(title), box=box.SIMPLE, title_style="bold", title_justify="left")
     table.add_column("task", no_wrap=True)
     table.add_column("check")

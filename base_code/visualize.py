@@ -92,6 +92,8 @@ def run_title(folder, settings):
         return title
     if "nll" in figures:
         return f"{title}\ntest NLL {figures['nll']:.1f} nats"
+    if "elbo" in figures:
+        return f"{title}\ntest ELBO {figures['elbo']:.1f} nats"
     return f"{title}\nreconstruction {figures['reconstruction_loss']:.1f} nats, no NLL"
 
 
@@ -114,9 +116,12 @@ def draw_curves(path, rows, figures):
     axes = figure.subplots()
     epochs, losses = [int(row["epoch"]) for row in rows], [float(row["train_loss"]) for row in rows]
     axes.plot(epochs, losses, marker="." if len(rows) < 50 else None, label=f"train loss ({figures['objective']})")
-    name, value = ("reconstruction loss", figures.get("reconstruction_loss"))
     if "nll" in figures:
         name, value = f"NLL, k = {figures['k']}", figures["nll"]
+    elif "elbo" in figures:
+        name, value = "-ELBO", -figures["elbo"]
+    else:
+        name, value = "reconstruction loss", figures["reconstruction_loss"]
     axes.axhline(value, color="tab:orange", linestyle="--", label=f"test {name}: {value:.1f}")
     axes.set(xlabel="epoch", ylabel="nats per image")
     axes.xaxis.get_major_locator().set_params(integer=True)

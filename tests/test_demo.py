@@ -8,7 +8,7 @@ from PIL import Image
 from autograder import demo, reference
 
 
-def test_the_demo_prints_its_table_and_draws_its_picture(tmp_path, monkeypatch, capsys):
+def test_the_demo_prints_its_tables_and_draws_its_picture(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo, "choose", lambda _: "digits")
     monkeypatch.setattr(demo, "EPOCHS", {"digits": 2})
     demo.demo(tmp_path / "demo")
@@ -16,14 +16,13 @@ def test_the_demo_prints_its_table_and_draws_its_picture(tmp_path, monkeypatch, 
     assert all(f"\n  {name} " in out for name in ("autoencoder", "VAE", "IWAE"))
     picture = np.asarray(Image.open(tmp_path / "demo" / "comparison.png").convert("L"), dtype=float)
     assert picture.std() > 20
-    demo.demo(tmp_path / "demo")  # again, over the first one
+    assert "base_code/model.py: 0 of 80 points" in out
+    assert "solutions/model.py: 80 of 80 points" in out
 
 
 def test_reference_runs_are_kept_and_summarised(tmp_path, monkeypatch):
-    experiment = ("digits", "vae", 1, False, 2)
-    complete = reference.complete
-    monkeypatch.setattr(reference, "complete", lambda given, data: complete({**given, "epochs": 2}, data))
-    monkeypatch.setattr(reference, "TEST_KS", (10, 200))
+    experiment = reference.Experiment("digits", "vae", 1, epochs=2, seeds=2)
+    monkeypatch.setattr(reference.Experiment, "test_ks", (10, 200))
     runs = [reference.run_one(tmp_path, experiment, seed) for seed in range(2)]
     result = reference.summarise(experiment, runs)
     losses = [run["train_loss"] for run in runs]

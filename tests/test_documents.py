@@ -20,8 +20,9 @@ def test_readmes_table_is_made_from_the_reference():
 
 def test_the_reference_figures_are_the_courses():
     """The two headline figures, within the 3 nats that the course allows; and the IWAE ahead on both datasets."""
+    entries = json.loads(reference.REFERENCE.read_text())["results"]
     results = {
-        (r["data"], r["objective"], r["tied"]): r for r in json.loads(reference.REFERENCE.read_text())["results"]
+        (r["data"], r["objective"], r["tied"]): r for r in entries if r["epochs"] == reference.FULL_EPOCHS[r["data"]]
     }
     nll = {key: result["test_nll"]["100"]["mean"] for key, result in results.items()}
     assert nll["mnist", "vae", True] == pytest.approx(143, abs=3)

@@ -4,6 +4,8 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -198,6 +200,37 @@ def test_a_worker_that_does_not_import_is_our_failure(tmp_path):
         pytest.raises(Unavailable, match="no_such"),
     ):
         sandbox.start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(("user", "level"), [(0, 2), (65534, 3), (65534, 1)])
+def test_the_same_as_root_and_as_an_ordinary_user(user, level, tmp_path):
+    """This file again for one level, where an interpreter in a closed home lies open to everybody."""
+    home = next((p for p in Path(sys.base_prefix).resolve().parents if not p.stat().st_mode & 0o001), None)
+    script = 'exec "$@"'
+    if home:
+        kept = f"mount --bind {sys.base_prefix} $0 && mount -t tmpfs -o mode=755 none {home}"
+        script = f'{kept} && mkdir -p {sys.base_prefix} && mount --move $0 {sys.base_prefix} && exec "$@"'
+    tmp_path.chmod(0o755)
+    command = ["unshare", "--mount", "--propagation", "private", "bash", "-c", script, str(tmp_path)]
+    command += ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+    command += [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests/test_sandbox.py",
+        "-k",
+        f"level{level}",
+        "-p",
+        "no:cacheprovider",
+    ]
+    environment = {**os.environ, "HOME": "/nonexistent", "TMPDIR": "/tmp"}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if "unshare failed" in ended.stderr:
+        pytest.skip("this container cannot make a mount namespace")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    if f"level {level} does not work" in ended.stdout:
+        pytest.skip(f"level {level} does not work here as user {user}")
 
 
 def test_the_best_level_is_probed():
