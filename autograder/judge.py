@@ -195,7 +195,12 @@ class Student:
             self.held_trusted = set()
         self.process, self.task, self.created = self.start(), task, None
         self.held_trusted |= set(replaced)
-        header = {"do": "load", "trusted": trusted_source(replaced), "replaced": replaced, "names": MODEL_NAMES}
+        header = {
+            "do": "load",
+            "trusted": trusted_source(replaced) if replaced else "",
+            "replaced": replaced,
+            "names": MODEL_NAMES,
+        }
         try:
             answer, _ = self.process.request(header, self.submission.source, IMPORT_SECONDS)
         except Broken as broken:

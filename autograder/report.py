@@ -67,8 +67,8 @@ def first_step(grading):
     """What to do first, in one sentence; None where every check passed."""
     for result in grading.results.values():
         if result.lost:
-            name = f"{TASKS[result.check.task]}, {result.check.title}"
-            return f"{name}: {result.lost.came_back}"
+            came_back = " ".join(result.lost.came_back.split())[:200]
+            return f"{TASKS[result.check.task]}, {result.check.title}: {came_back}"
     return None
 
 

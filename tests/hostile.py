@@ -74,7 +74,7 @@ for number in range(1, 32):
     # resources
     broken("one large tensor", "return torch.zeros(2**33).sum() + a.sum(dim)", ("MEMORY",)),
     broken("one large array of bytes", "return bytearray(2**33)", ("MEMORY",)),
-    broken("memory piece by piece", "pieces = []\nwhile True: pieces.append(bytearray(2**26))", ("MEMORY",)),
+    broken("memory piece by piece", "pieces = []\nwhile True: pieces.append(bytearray(2**26))", ("MEMORY", "TIMEOUT")),
     broken(
         "200 forks",
         """
@@ -115,9 +115,9 @@ os._exit(3)""",
         "a full disk",
         """
 try:
-    for i in range(100):
-        with open(f"file{i}", "wb") as file:
-            file.write(bytes(2**24))
+    with open("file", "wb") as file:
+        for _ in range(100):
+            file.write(bytes(2**22))
 except OSError as error:
     raise RuntimeError(f"contained {error.errno}")""",
         ("EXCEPTION",),
@@ -365,6 +365,27 @@ for call in (os.setuid, os.setgid):
 if ctypes.CDLL(None).unshare(0x10000000 | 0x00020000) == 0:
     became.append("namespace")
 raise RuntimeError(f"became {became}")""",
+        ("EXCEPTION",),
+    ),
+    Hostile(
+        "steals the trusted functions of another task",
+        """
+import sys
+def stolen(name):
+    import linecache, os
+    if "trusted" in sys.modules:
+        with open("/tmp/trusted.py", "w") as file:
+            file.write("".join(linecache.cache["trusted.py"][2]))
+    namespace = {}
+    exec(open("/tmp/trusted.py").read(), namespace)
+    return namespace[name]
+def gaussian_log_likelihood(z, mu, sigma):
+    return stolen("gaussian_log_likelihood")(z, mu, sigma)
+def reparameterize(mu, sigma, eps):
+    return stolen("reparameterize")(mu, sigma, eps)
+def vae_objective(log_w):
+    return stolen("reparameterize")(0, 1, log_w).sum(0)
+""",
         ("EXCEPTION",),
     ),
     # exceptions
