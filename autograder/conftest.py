@@ -31,7 +31,7 @@ def pytest_configure(config):
     submission = Submission.read(config.option.submission)
     sandbox = None if submission.rejected else start_sandbox()  # gets ready while this process imports torch
     from autograder.grading import Grading
-    from autograder.judge import Student
+    from autograder.student import Student
 
     config.stash[GRADING] = Grading(
         submission,

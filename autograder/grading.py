@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from autograder import ROOT, report
 from autograder.checks import CHECKS, Check
-from autograder.judge import Draw, Lost, Student
+from autograder.judge import Draw
 from autograder.nll import NLL_CHECKS, Measurement
 from autograder.sandbox import LEVELS
+from autograder.student import Lost, Student
 from run import write_atomically, write_json
 
 VERSIONED = ("autograder/*.py", "autograder/*.toml", "solutions/model.py", "solutions/reference.json")

@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from autograder import ROOT
 from autograder.checks import Check
-from autograder.judge import Lost, Student
 from autograder.misconceptions import reference as model_file
 from autograder.sandbox import Limits
+from autograder.student import Lost, Student
 from data import choose, load_grey
 from evaluate import measure
 from settings import DATASETS, Settings, complete

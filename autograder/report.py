@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from autograder import ROOT
-from autograder.judge import VERDICTS
 from autograder.misconceptions import BY_ID
 from autograder.misconceptions import reference as model_file
 from autograder.sandbox import HERE
+from autograder.student import VERDICTS
 
 TASKS = {"todo1": "TODO 1", "todo2": "TODO 2", "todo3": "TODO 3", "nll": "test NLL"}
 

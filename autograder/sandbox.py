@@ -111,7 +111,7 @@ class Process:
             frames.send(self.channel, header, body)
             return frames.receive(self.channel, time.monotonic() + seconds)
         except TimeoutError:
-            verdict, detail = "TIMEOUT", f"no answer within {seconds:g} seconds"
+            verdict, detail = "TIMEOUT", f"no answer within {seconds:.3g} seconds"
         except (EOFError, OSError):
             verdict, detail = "EXITED", "the process ended in the middle of the call"
         except frames.ProtocolError as error:

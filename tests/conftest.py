@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from autograder.grading import Grading
-from autograder.judge import Student
+from autograder.student import Student
 from autograder.submission import start_sandbox
 from cli import run_command
 from run import load_model_file

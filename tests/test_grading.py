@@ -203,7 +203,7 @@ def test_the_version_changes_with_the_checks(monkeypatch):
 
 
 def test_collaborators_hold_no_answer_of_their_own_task():
-    from autograder.judge import TASKS, trusted_source
+    from autograder.student import TASKS, trusted_source
 
     for graded_functions, replaced in TASKS.values():
         source = trusted_source(replaced)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import submissions
-from autograder import judge, sandbox
+from autograder import sandbox, student
 from autograder.checks import CHECKS
 from autograder.grading import Grading
-from autograder.judge import Student
 from autograder.report import feedback, results_json, summary
+from autograder.student import Student
 from autograder.submission import Submission, start_sandbox
 from cli import ROOT
 from hostile import BANK
@@ -59,8 +59,8 @@ def shared(request):
 @pytest.fixture
 def impatient(monkeypatch):
     """Short deadlines: an honest call takes milliseconds."""
-    monkeypatch.setattr(judge, "CALL_SECONDS", 1.5)
-    monkeypatch.setattr(judge, "IMPORT_SECONDS", 3.0)
+    monkeypatch.setattr(student, "CALL_SECONDS", 1.5)
+    monkeypatch.setattr(student, "IMPORT_SECONDS", 3.0)
 
 
 @pytest.fixture

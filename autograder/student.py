@@ -1,0 +1,275 @@
+"""A submission as the judge sees it: functions that are called in the sandbox, and what goes wrong with a call.
+
+The judge never imports the submission. Whatever comes back is a stranger's word: sizes, names and types are checked
+here, numbers in judge.py, and a forged answer is just a wrong answer.
+"""
+
+import ast
+import re
+import time
+from dataclasses import dataclass, field
+
+import safetensors
+import safetensors.torch
+import torch
+
+from autograder import ROOT
+from autograder.frames import MAX_HEADER
+from autograder.sandbox import Broken, Limits, Unavailable
+from autograder.submission import start_sandbox
+from run import MODEL_NAMES
+
+VERDICTS = {  # what each says of a check
+    "PASS": "passed",
+    "WRONG_VALUE": "a number is wrong",
+    "WRONG_GRADIENT": "the value may be right, its gradient is wrong",
+    "WRONG_SHAPE": "the result has another shape",
+    "WRONG_TYPE": "the result is not a tensor of floating-point numbers",
+    "NONFINITE": "infinite or NaN where the right answer is finite",
+    "NOT_IMPLEMENTED": "not started",
+    "IMPORT_ERROR": "model.py cannot be read or imported",
+    "EXCEPTION": "the call raised an exception",
+    "TIMEOUT": "no answer in time",
+    "MEMORY": "it asked for more memory than there is",
+    "EXITED": "the process ended itself",
+    "OUTPUT_LIMIT": "it printed too much",
+    "PROTOCOL": "it wrote into the grader's channel",
+    "INFRA": "the grader itself failed: this is not a mark, grade again",
+    "NOT_RUN": "not graded",
+}
+TASKS = {  # the functions that are graded, and those of earlier tasks that are replaced by trusted ones meanwhile,
+    # so that a mistake costs no points of a later task
+    "todo1": (("gaussian_log_likelihood", "reparameterize"), ()),
+    "todo2": (("log_weights", "vae_objective"), ("gaussian_log_likelihood", "reparameterize")),
+    "todo3": (("log_mean_exp", "iwae_objective"), ()),
+    "nll": ((), ()),
+}
+SIGNATURES = {
+    "gaussian_log_likelihood": "gaussian_log_likelihood(z, mu, sigma)",
+    "reparameterize": "reparameterize(mu, sigma, eps)",
+    "vae_objective": "vae_objective(log_w)",
+    "log_mean_exp": "log_mean_exp(a, dim)",
+    "iwae_objective": "iwae_objective(log_w)",
+    "model.log_weights": "IWAE.log_weights(x, eps)",
+    "model.loss": "IWAE.loss(x, objective, k)",
+    "IWAE": "IWAE(d_data, d_latent, hidden, tied)",
+}
+WORKER_VERDICTS = ("EXCEPTION", "NOT_IMPLEMENTED", "MEMORY", "EXITED", "PROTOCOL", "NONFINITE")
+CALL_SECONDS = 10.0
+IMPORT_SECONDS = 30.0
+PATIENCE = 120.0  # seconds of all calls of a submission after which each gets a second only
+SLOW_SECONDS, MAX_SLOW = 1.0, 2  # a function that failed so slowly so often, or broke the sandbox, is not called again
+SETTINGS = ("default dtype", "default device", "gradient mode", "number of threads", "deterministic algorithms") + (
+    "anomaly detection",
+    "random seed",
+)
+
+
+class Lost(Exception):
+    """A check that is lost: its verdict, and what the feedback says."""
+
+    def __init__(self, verdict, came_back, called="", right="", misconception=None, printed="", numbers=""):
+        super().__init__(verdict, came_back)
+        self.verdict, self.called, self.came_back, self.right = verdict, called, came_back, right
+        self.misconception, self.printed, self.numbers = misconception, printed, numbers
+
+
+def clean(text, limit=1000):
+    """A stranger's text for people and logs: no control characters, no escape sequences, limited."""
+    text = re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]", "", str(text)[: 4 * limit])
+    text = "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()
+    return text if len(text) <= limit else text[:limit] + " …"
+
+
+def chosen(names, said):
+    """Those of the names that a stranger's list has."""
+    return [name for name in names if isinstance(said, list) and name in said]
+
+
+def trusted_source(names):
+    """The source of some functions of solutions/model.py, with its imports and nothing else of it."""
+    text = (ROOT / "solutions" / "model.py").read_text(encoding="utf-8")
+    wanted = [
+        node
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Import | ast.ImportFrom) or getattr(node, "name", None) in names
+    ]
+    return "\n\n".join(ast.get_source_segment(text, node) for node in wanted)
+
+
+def decode(body):
+    """Tensors of a safetensors body, whose own header is limited as ours is."""
+    if not body:
+        return {}
+    if len(body) < 8 or int.from_bytes(body[:8], "little") > MAX_HEADER:
+        raise ValueError("no tensors")
+    return safetensors.torch.load(body)
+
+
+@dataclass
+class Answer:
+    """What a call returned."""
+
+    output: torch.Tensor
+    gradients: dict = field(default_factory=dict)
+    edited: list = field(default_factory=list)
+    changed: list = field(default_factory=list)
+    rows: int = 0
+
+
+class Student:
+    """A submission whose functions can be called: in a sandbox, one process for each task, begun anew when it broke."""
+
+    def __init__(self, submission, level=None, limits=Limits(), sandbox=None):  # noqa: B008
+        """sandbox: one that was started before; otherwise one of this level and these limits is started now."""
+        self.submission, self.level, self.limits = submission, level, limits
+        self.sandbox, self.process, self.task, self.created = None, None, None, None
+        self.held_trusted = set()  # trusted functions that have been in the sandbox
+        self.failed_import = None  # what every check of the submission has lost
+        self.slow_failures = {}
+        self.named = set()  # misconceptions
+        self.patience = PATIENCE
+        self.import_changed = []
+        if submission.rejected:
+            self.failed_import = Lost("IMPORT_ERROR", submission.rejected)
+        else:
+            self.sandbox = sandbox or start_sandbox(level, limits)
+
+    def close(self):
+        if self.sandbox:
+            self.sandbox.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def open(self, task):
+        """Make the process of a task ready: Lost where the file cannot be imported."""
+        if self.failed_import:
+            raise Lost(*self.failed_import.args, printed=self.failed_import.printed)
+        if self.process and self.process.is_open and self.task == task:
+            return
+        if self.process:
+            self.process.close()
+        graded, replaced = TASKS[task]
+        if self.held_trusted & set(graded):
+            self.sandbox.close()  # what served one task as a collaborator is the answer of another
+            self.held_trusted = set()
+        self.process, self.task, self.created = self.start(), task, None
+        self.held_trusted |= set(replaced)
+        header = {
+            "do": "load",
+            "trusted": trusted_source(replaced) if replaced else "",
+            "replaced": replaced,
+            "names": MODEL_NAMES,
+        }
+        try:
+            answer, _ = self.process.request(header, self.submission.source, IMPORT_SECONDS)
+        except Broken as broken:
+            self.fail_import(broken.verdict, f"importing the file: {broken.detail}")
+        if answer.get("ok") is not True:
+            verdict = answer.get("verdict")
+            if verdict != "EXITED" and not (verdict == "MEMORY" and answer.get("line")):
+                verdict = "IMPORT_ERROR"
+            self.fail_import(verdict, f"importing the file: {self.told(answer)}")
+        self.missing = chosen(MODEL_NAMES, answer.get("missing"))
+        self.import_changed = chosen(SETTINGS, answer.get("changed"))
+
+    def fail_import(self, verdict, detail):
+        self.failed_import = Lost(verdict, detail, printed=self.printed())
+        raise self.failed_import
+
+    def start(self):
+        """A fresh process; a sandbox that does not start is tried once more, and is never the student's fault."""
+        for _ in range(2):
+            try:
+                if not self.sandbox.is_open:
+                    self.sandbox = start_sandbox(self.level, self.limits)
+                return self.sandbox.start()
+            except Unavailable as error:
+                reason = clean(error)
+        raise Lost("INFRA", f"the sandbox does not start: {reason}")
+
+    def printed(self):
+        return clean(self.process.output.text(ended=not self.process.is_open)[-600:], 600)
+
+    @staticmethod
+    def told(answer):
+        line = answer.get("line")
+        where = f"line {line}: " if isinstance(line, int) else ""
+        return where + clean(answer.get("text", ""), 400)
+
+    def request(self, target, header, body, seconds=None):
+        """A request about a function: its answer, checked for failures. Lost for everything that goes wrong."""
+        called = SIGNATURES.get(target, target)
+        if len(self.slow_failures.get(target, [])) >= MAX_SLOW:
+            raise Lost(
+                self.slow_failures[target][0],
+                "not called again, after it failed twice and took long or broke the sandbox",
+                called,
+            )
+        if seconds is None:
+            seconds = CALL_SECONDS if self.patience > 0 else 1.0
+        begun = time.monotonic()
+        try:
+            return self.answer(header, body, seconds)
+        except Lost as lost:
+            lost.called = called
+            if time.monotonic() - begun > SLOW_SECONDS or not self.sandbox.is_open:
+                self.slow_failures.setdefault(target, []).append(lost.verdict)
+            raise
+        finally:
+            self.patience -= time.monotonic() - begun
+
+    def answer(self, header, body, seconds):
+        try:
+            answer, content = self.process.request(header, body, seconds)
+            tensors = decode(content)
+        except Broken as broken:
+            raise Lost(broken.verdict, broken.detail, printed=self.printed()) from None
+        except (safetensors.SafetensorError, ValueError, KeyError):
+            self.process.close()
+            raise Lost("PROTOCOL", "the answer holds no tensors that can be read") from None
+        if answer.get("ok") is True:
+            return answer, tensors
+        verdict = answer.get("verdict")
+        if verdict not in WORKER_VERDICTS:
+            verdict = "EXCEPTION"
+        raise Lost(verdict, self.told(answer), printed=self.printed())
+
+    def create(self, task, keywords, weights, dtype):
+        """Make the submission's IWAE with these weights, unless the process has it already."""
+        self.open(task)
+        if "IWAE" in self.missing:
+            raise Lost("IMPORT_ERROR", "model.py has no class IWAE; take it back from the file as it was handed out")
+        if self.created is weights:
+            return
+        header = {"do": "create", "target": "IWAE", "keywords": keywords, "dtype": dtype}
+        self.request("IWAE", header, safetensors.torch.save(weights))
+        self.created = weights
+
+    def call(self, task, target, inputs, gradients=(), cotangent=None, seed=0, counted=None, **keywords):
+        """Call a function with tensors {name: tensor}; with a cotangent, also its gradients. Returns an Answer."""
+        self.open(task)
+        if target in self.missing:
+            text = f"model.py has no function {target}; take it back from the file as it was handed out"
+            raise Lost("IMPORT_ERROR", text, SIGNATURES[target])
+        header = {"do": "call", "target": target, "arguments": list(inputs), "keywords": keywords}
+        header |= {"gradients": list(gradients), "seed": seed, "counted": counted}
+        tensors = {name: tensor.contiguous() for name, tensor in inputs.items()}
+        if cotangent is not None:
+            tensors["cotangent"] = cotangent
+        answer, tensors = self.request(target, header, safetensors.torch.save(tensors))
+        output = tensors.pop("output", None)
+        if output is None or not output.dtype.is_floating_point:
+            found = f"a tensor of {output.dtype}" if output is not None else f"a {clean(answer.get('type'), 60)}"
+            raise Lost("WRONG_TYPE", found, SIGNATURES[target], "a tensor of floating-point numbers")
+        return Answer(
+            output,
+            {name.removeprefix("gradient."): tensor for name, tensor in tensors.items()},
+            chosen(inputs, answer.get("edited")),
+            chosen(SETTINGS, answer.get("changed")),
+            answer["rows"] if isinstance(answer.get("rows"), int) else 0,
+        )
