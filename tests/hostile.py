@@ -279,7 +279,7 @@ raise RuntimeError("nothing there")
         "looks around",
         """
 seen = [path for path in (ROOT + "/solutions/model.py", ROOT + "/autograder/checks.py", ROOT + "/tests", "/etc/passwd",
-                          "/root/.bashrc", "/proc/1/environ", ROOT + "/.git") if os.access(path, os.R_OK)]
+                          "/root/.bashrc", ROOT + "/.git") if os.access(path, os.R_OK)]
 for path in list(seen):
     try:
         open(path).close()
@@ -288,7 +288,14 @@ for path in list(seen):
         except OSError: seen.remove(path)
     except OSError:
         seen.remove(path)
-seen += [name for name in os.environ if name not in SAFE]
+import glob
+names = set(os.environ)
+for path in glob.glob("/proc/[0-9]*/environ"):
+    try:
+        names |= {entry.split("=")[0] for entry in open(path).read().split("\\0") if entry}
+    except OSError:
+        pass
+seen += sorted(names - SAFE)
 raise RuntimeError(f"saw {seen}")
 """,
         ("IMPORT_ERROR",),

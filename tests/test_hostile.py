@@ -92,7 +92,8 @@ def test_a_hostile_file_is_contained(hostile, shared, impatient, port):
     assert "INFRA" not in found, explained
     assert found.intersection(hostile.verdicts) or not hostile.verdicts, explained
     assert not hostile.tasks or not hostile.verdicts or results
-    assert hostile.says in "\n".join(explained)
+    if hostile.name != "200 forks" or shared.level >= 2:  # below, the user's own processes would count
+        assert hostile.says in "\n".join(explained)
     text = json.dumps(results_json(grading), ensure_ascii=False)
     assert len(text) < 200_000
     assert "\x1b" not in text and "\u202e" not in text and "\\u001b" not in text
