@@ -12,7 +12,7 @@ test: $(VENV)
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(RUN) -m autograder release --check
-	$(RUN) -m pytest
+	OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto --dist loadfile
 
 release: $(VENV)
 	$(RUN) -m autograder release

@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 from conftest import ROOT, SOLUTION, finish, start
 
+import loop
 import train
 from settings import Settings, complete
 
@@ -104,17 +105,17 @@ def test_ctrl_c_in_the_middle_of_an_epoch_keeps_its_steps(command, tmp_path, mon
     """At exactly step 7 of epoch 2: the checkpoint says so, and the resumed run draws the same noise."""
     options = (*DIGITS, "--objective", "vae", "--epochs", 3)
     assert command(train, *options, "--out", tmp_path / "whole").status == 0
-    binarize, calls = train.binarize, []
+    binarize, calls = loop.binarize, []
 
     def interrupting(images):
         calls.append(images)
-        if len(calls) == 1 + 47 + 7:  # 1 to try the model, 47 steps in an epoch
+        if len(calls) == 47 + 7:  # 47 steps in an epoch
             signal.raise_signal(signal.SIGINT)
         return binarize(images)
 
-    monkeypatch.setattr(train, "binarize", interrupting)
+    monkeypatch.setattr(loop, "binarize", interrupting)
     assert command(train, *options, "--out", tmp_path / "run").status == 130
-    monkeypatch.setattr(train, "binarize", binarize)
+    monkeypatch.setattr(loop, "binarize", binarize)
     position = safetensors.torch.load_file(tmp_path / "run" / "checkpoint.safetensors")["position"]
     assert position[:2].tolist() == [1, 7]
     assert command(train, "--resume", tmp_path / "run").status == 0
