@@ -33,14 +33,13 @@ def pytest_configure(config):
     from autograder.grading import Grading
     from autograder.student import Student
 
-    config.stash[GRADING] = Grading(
-        submission,
-        config.option.nll,
-        config.option.seed,
-        config.option.report,
-        config.option.feedback,
-        Student(submission, sandbox=sandbox),
-    )
+    student = Student(submission, sandbox=sandbox)
+    options = config.option
+    try:
+        config.stash[GRADING] = Grading(student, options.nll, options.seed, options.report, options.feedback)
+    except OSError as error:
+        student.close()
+        raise pytest.UsageError(f"--report {options.report}: {error.strerror}") from None
 
 
 def pytest_unconfigure(config):

@@ -42,14 +42,12 @@ class Result:
 
 
 class Grading:
-    """The checks of one submission. Use it in a `with`: it holds the sandbox open."""
+    """The checks of one submission, called through its Student, whom the caller closes."""
 
-    def __init__(self, submission, nll="full", seed=None, folder=None, voice="student", student=None):
-        """nll: "full", "short" or "off". folder: where results.json and report.html go, if anywhere.
-
-        student: a Student to call instead of a new one.
-        """
-        self.submission, self.nll, self.folder, self.voice = submission, nll, folder, voice
+    def __init__(self, student, nll="full", seed=None, folder=None, voice="student"):
+        """nll: "full", "short" or "off". folder: where results.json and report.html go, if anywhere."""
+        self.student, self.submission = student, student.submission
+        self.nll, self.folder, self.voice = nll, folder, voice
         self.seed = secrets.randbits(32) if seed is None else seed
         self.version = grader_version()
         checks = CHECKS if nll == "off" else CHECKS + NLL_CHECKS
@@ -57,11 +55,10 @@ class Grading:
         self.begun = time.monotonic()
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
-        self.student = student or Student(submission)
         self.measurement = None
         if nll != "off":
             seed = Draw(self.seed, "nll").seed()
-            self.measurement = Measurement(submission, nll, seed, self.student.level)
+            self.measurement = Measurement(self.submission, nll, seed, student.level)
         self.write()
 
     @property
@@ -109,20 +106,12 @@ class Grading:
         if self.folder:
             write_atomically(self.folder / "report.html", report.html(self).encode())
 
-    def __enter__(self):
-        return self
 
-    def __exit__(self, *_):
-        self.student.close()
-
-
-def grade(submission, sandbox=None, progress=None, **options):
-    """Grade a submission to the end. Returns the Grading, closed. progress is called before each check."""
-    student = Student(submission, sandbox=sandbox)
-    with Grading(submission, student=student, **options) as grading:
+def grade(submission, sandbox=None, **options):
+    """Grade a submission to the end, in a sandbox that was started before or in a new one. Returns the Grading."""
+    with Student(submission, sandbox=sandbox) as student:
+        grading = Grading(student, **options)
         for check in grading.checks:
-            if progress:
-                progress(check)
             grading.run(check)
         grading.write_html()
     return grading

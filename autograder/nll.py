@@ -31,7 +31,6 @@ EPOCHS = {"full": FULL_EPOCHS, "short": SHORT_EPOCHS}
 TRAIN_SECONDS = {"full": 1800, "short": 480}  # for each objective; the reference takes 330 and 41 with one thread
 TEST_K = 100
 TRAIN_K = {"vae": 1, "iwae": 10}
-NAMES = {"vae": "VAE", "iwae": "IWAE"}
 
 
 @dataclass

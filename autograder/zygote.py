@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import frames  # noqa: E402
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 36, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 
 
 def limit_resources(limits):
@@ -76,6 +76,8 @@ def start_child(serve, control, channel, output):
         os.close(output)
         return pid
     try:
+        if sys.platform == "linux":
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # it ends with the zygote
         control.close()
         os.setsid()
         os.dup2(output, 1)

@@ -122,7 +122,7 @@ def grade_in(sandbox):
 
     def grade(submission, seed=None, checks=None):
         student = Student(submission, sandbox=sandbox)
-        grading = Grading(submission, "off", seed, student=student)
+        grading = Grading(student, "off", seed)
         for check in grading.checks if checks is None else checks:
             grading.run(check)
         if student.process:

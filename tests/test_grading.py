@@ -115,7 +115,7 @@ def test_results_json_is_gradescopes(tmp_path, sandbox):
 
 def graded(submission, sandbox, folder, **options):
     student = grading.Student(submission, sandbox=sandbox)
-    run = grading.Grading(submission, "off", folder=folder, student=student, **options)
+    run = grading.Grading(student, "off", folder=folder, **options)
     for check in run.checks:
         run.run(check)
     run.write_html()

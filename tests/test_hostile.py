@@ -31,7 +31,7 @@ class Shared:
         if not self.sandbox or not self.sandbox.is_open:
             self.sandbox = start_sandbox(self.level)
         student = Student(submission, self.level, sandbox=self.sandbox)
-        grading = Grading(submission, "off", seed, student=student)
+        grading = Grading(student, "off", seed)
         for check in checks:
             grading.run(check)
         if student.process:
