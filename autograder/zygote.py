@@ -108,12 +108,17 @@ def stop_child(pid, alone, patience):
         pass
     if not ended:
         os.waitpid(pid, 0)
-    while alone:  # what it had started is ours now, and counts as long as it is not waited for
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            break
+    while rest := children():  # what it had started is ours now, as the subreaper
+        for other in rest:
+            os.kill(other, signal.SIGKILL)
+        os.waitpid(-1, 0)
     return status if ended else None
+
+
+def children():
+    """The processes that are ours to wait for, on Linux."""
+    path = Path(f"/proc/self/task/{os.getpid()}/children")
+    return [int(pid) for pid in path.read_text().split()] if path.exists() else []
 
 
 def serve(channel):

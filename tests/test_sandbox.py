@@ -161,6 +161,27 @@ except BlockingIOError:
         fresh.close()
 
 
+def test_a_daemon_does_not_survive_its_process(sandbox, tmp_path):
+    if sandbox.level == 0:
+        pytest.skip("level 0 promises nothing")
+    process = sandbox.start()
+    python = """
+import os, signal
+reader, writer = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.write(writer, str(os.getpid()).encode())
+        signal.pause()
+    os._exit(0)
+result = int(os.read(reader, 100))"""
+    pid = run(process, python)
+    process.close()
+    fresh = sandbox.start()
+    assert run(fresh, f"import os; os.kill({pid}, 0)").startswith("ProcessLookupError")
+    fresh.close()
+
+
 def test_closing_ends_everything():
     with open_sandbox(None) as sandbox:
         process = sandbox.start()
