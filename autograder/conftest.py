@@ -6,6 +6,7 @@ import pytest
 
 from autograder import ROOT
 from autograder.submission import Submission, start_sandbox
+from cli import UserError
 
 GRADING = pytest.StashKey()
 
@@ -37,9 +38,9 @@ def pytest_configure(config):
     options = config.option
     try:
         config.stash[GRADING] = Grading(student, options.nll, options.seed, options.report, options.feedback)
-    except OSError as error:
+    except (UserError, OSError) as error:
         student.close()
-        raise pytest.UsageError(f"--report {options.report}: {error.strerror}") from None
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_unconfigure(config):

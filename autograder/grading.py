@@ -13,6 +13,7 @@ from autograder.nll import NLL_CHECKS, Measurement
 from autograder.sandbox import LEVELS
 from autograder.student import Lost, Student
 from run import write_atomically, write_json
+from settings import require
 
 VERSIONED = ("autograder/*.py", "autograder/*.toml", "solutions/model.py", "solutions/reference.json")
 
@@ -49,6 +50,7 @@ class Grading:
         self.student, self.submission = student, student.submission
         self.nll, self.folder, self.voice = nll, folder, voice
         self.seed = secrets.randbits(32) if seed is None else seed
+        require(self.seed >= 0, "seed", self.seed, "0 or more")
         self.version = grader_version()
         checks = CHECKS if nll == "off" else CHECKS + NLL_CHECKS
         self.results = {check.id: Result(check) for check in checks}

@@ -51,7 +51,7 @@ def lost_groups(grading):
     groups = {}
     for result in grading.results.values():
         if result.lost:
-            reason = result.lost.misconception or (result.check.task, result.verdict, result.lost.came_back)
+            reason = result.lost.misconception or (result.verdict, result.lost.came_back)
             groups.setdefault(reason, []).append(result)
     return list(groups.values())
 

@@ -148,7 +148,7 @@ class Student:
     def open(self, task):
         """Make the process of a task ready: Lost where the file cannot be imported."""
         if self.failed_import:
-            raise Lost(*self.failed_import.args, printed=self.failed_import.printed)
+            raise self.failed_import
         if self.process and self.process.is_open and self.task == task:
             return
         if self.process:
@@ -178,7 +178,8 @@ class Student:
         self.import_changed = chosen(SETTINGS, answer.get("changed"))
 
     def fail_import(self, verdict, detail):
-        self.failed_import = Lost(verdict, detail, printed=self.printed())
+        advice = "a file that can be imported; what is to run goes below if __name__ == '__main__':"
+        self.failed_import = Lost(verdict, detail, right=advice, printed=self.printed())
         raise self.failed_import
 
     def start(self):

@@ -28,7 +28,9 @@ def local_mnist():
 
 
 def pytest_addoption(parser):
-    parser.addoption("--draws", type=int, default=2, help="fresh inputs with which each right answer is graded")
+    parser.addoption(
+        "--draws", type=int, default=1, help="how many fresh inputs each right or wrong answer is graded with"
+    )
     parser.addoption("--all-levels", action="store_true", help="the hostile bank at every sandbox level that works")
 
 

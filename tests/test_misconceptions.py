@@ -24,12 +24,13 @@ def lost(grading):
 
 
 @pytest.mark.parametrize("entry", MISCONCEPTIONS, ids=lambda entry: entry.id)
-def test_a_misconception_is_caught_in_its_task_and_named(entry, grade_in):
-    grading = grade_in(submissions.wrong(entry))
-    results = lost(grading)
-    assert {result.check.task for result in results} == {TASK[entry.function]}, grading.seed
-    named = {result.lost.misconception for result in results}
-    assert entry.id in named, [feedback(grading, result) for result in results]
+def test_a_misconception_is_caught_in_its_task_and_named(entry, grade_in, pytestconfig):
+    for seed in range(pytestconfig.option.draws):
+        grading = grade_in(submissions.wrong(entry), seed)
+        results = lost(grading)
+        assert {result.check.task for result in results} == {TASK[entry.function]}, seed
+        named = {result.lost.misconception for result in results}
+        assert entry.id in named, [seed, *(feedback(grading, result) for result in results)]
 
 
 @pytest.mark.parametrize("name", submissions.RIGHT)
