@@ -21,13 +21,14 @@ gaussian_log_likelihood = reference.gaussian_log_likelihood
 reparameterize = reference.reparameterize
 log_mean_exp = reference.log_mean_exp
 
-DENSITY = "the formula in the docstring of gaussian_log_likelihood; Kingma and Welling 2013, appendix C.2"
-NOISE = "Kingma and Welling 2013 (arXiv:1312.6114), section 2.4, the reparameterization trick"
-ELBO = "Burda et al. 2015 (arXiv:1509.00519), equation 3"
-WEIGHTS = "Burda et al. 2015 (arXiv:1509.00519), section 3: w = p(x, z) / q(z | x)"
-BOUND = "Burda et al. 2015 (arXiv:1509.00519), equation 8"
-GRADIENT = "Burda et al. 2015 (arXiv:1509.00519), equations 13 and 14"
-STABLE = "the docstring of log_mean_exp: which constant c leaves nothing to underflow?"
+# Where to read: a section of the handout, assignment/README.md, and the paper.
+DENSITY = "handout, section The Gaussian density"
+NOISE = "handout, section Reparameterization; Kingma and Welling 2013 (arXiv:1312.6114), section 2.4"
+WEIGHTS = "handout, section The log weight; Burda et al. 2015 (arXiv:1509.00519), section 3"
+ELBO = "handout, section The ELBO; Burda et al. 2015 (arXiv:1509.00519), equation 3"
+BOUND = "handout, section The k-sample bound; Burda et al. 2015 (arXiv:1509.00519), equation 8"
+GRADIENT = "handout, section The gradient of the bound; Burda et al. 2015 (arXiv:1509.00519), equations 13 and 14"
+STABLE = "handout, section Underflow"
 
 
 @dataclass(frozen=True)
@@ -728,7 +729,7 @@ def _(self, x, eps):
     "log_weights",
     "The encoder runs once for every sample: the same numbers, at k times the cost. mu and sigma do not depend on the "
     "sample, so encode each image once and let eps broadcast.",
-    "the docstring of IWAE.log_weights",
+    WEIGHTS,
 )
 def _(self, x, eps):
     mu, sigma = self.encoder(x.expand(len(eps), *x.shape))

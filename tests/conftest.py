@@ -28,9 +28,7 @@ def local_mnist():
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--draws", type=int, default=1, help="how many fresh inputs each right or wrong answer is graded with"
-    )
+    parser.addoption("--draws", type=int, default=1, help="fresh inputs for each right or wrong answer")
     parser.addoption("--all-levels", action="store_true", help="the hostile bank at every sandbox level that works")
 
 

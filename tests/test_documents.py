@@ -1,16 +1,21 @@
 """What the documents state: figures come from files, and every path and link inside the project leads somewhere."""
 
 import json
+import math
 import re
 import subprocess
 import sys
 
 import pytest
+import torch
 from conftest import ROOT
 
 from autograder import reference
+from autograder.checks import POINTS
+from autograder.misconceptions import MISCONCEPTIONS
 
-DOCUMENTS = ["README.md", "CHANGELOG.md", "base_code/README.md"]
+HANDOUT = ROOT / "assignment" / "README.md"
+DOCUMENTS = ["README.md", "CHANGELOG.md", "base_code/README.md", "assignment/README.md", "assignment/hints.md"]
 
 
 def test_readmes_table_is_made_from_the_reference():
@@ -31,6 +36,26 @@ def test_the_reference_figures_are_the_courses():
     for result in results.values():
         assert result["test_nll"]["5000"]["mean"] < result["test_nll"]["100"]["mean"]  # a tighter bound
         assert result["seeds"] == len(result["train_loss"]["values"])
+
+
+def test_feedback_points_to_sections_of_the_handout():
+    headings = re.findall(r"^## (.+)$", HANDOUT.read_text(), re.MULTILINE)
+    sections = {re.match(r"handout, section ([^;]+)", entry.read)[1] for entry in MISCONCEPTIONS}
+    assert len(sections) >= 6 and sections <= set(headings)
+
+
+def test_the_handouts_points_are_those_of_the_autograder():
+    rows = re.findall(r"^\| (TODO \d|the trained models) \|.*\| (\d+) \|$", HANDOUT.read_text(), re.MULTILINE)
+    points = {name: int(number) for name, number in rows}
+    expected = {task: sum(checks.values()) for task, checks in POINTS.items()}
+    assert list(points.values()) == list(expected.values())
+
+
+def test_the_handouts_underflow_is_what_float32_does():
+    a = torch.tensor([-300.0, -200.0])
+    for value in (torch.log(a.exp().mean() + 1e-7), torch.logsumexp(a, 0) - math.log(2)):
+        assert f" {value.item():.3f}" in HANDOUT.read_text()
+    assert torch.exp(torch.tensor(-104.0)) == 0 and torch.exp(torch.tensor(89.0)).isinf()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
