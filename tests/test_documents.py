@@ -65,8 +65,7 @@ def test_links_and_paths_lead_somewhere(document):
     # The student's README stands at the root of the zip; other links start from their document's folder.
     folder = ROOT if document == "base_code/README.md" else (ROOT / document).parent
     assert all((folder / link).exists() for link in links), links
-    paths = []
-    paths += re.findall(r"(?:python |--model |--requirement )([\w./-]+\.(?:py|txt))", text)
+    paths = re.findall(r"(?:python |--model |--requirement )([\w./-]+\.(?:py|txt))", text)
     paths += re.findall(r"`((?:\w+/)+[\w.]*)`", text)
     made = ("runs/", "data/", "dist/")  # by the commands
     for path in paths:
