@@ -309,13 +309,14 @@ def bubblewrap(sandbox):
             mounts += ["--symlink", str(path.readlink()), str(path)]
         elif path.exists():
             mounts += ["--ro-bind", str(path), str(path)]
-    for folder in interpreter_folders():
-        for parent in reversed(Path(folder).parents[:-1]):  # another user must be able to pass through them
-            mounts += ["--perms", "0755", "--dir", str(parent)]
-        mounts += ["--ro-bind", folder, folder]
     mounts += ["--ro-bind", str(sandbox.folder / "grader"), INSIDE, "--proc", "/proc", "--dev", "/dev"]
     for folder in ("/tmp", "/dev/shm"):
         mounts += ["--perms", "1777", "--size", str(sandbox.limits.disk), "--tmpfs", folder]
+    for folder in interpreter_folders():  # last: they may lie below /tmp
+        for parent in reversed(Path(folder).parents[:-1]):  # another user must be able to pass through them
+            if parent != Path("/tmp"):
+                mounts += ["--perms", "0755", "--dir", str(parent)]
+        mounts += ["--ro-bind", folder, folder]
     mounts += ["--remount-ro", "/", "--chdir", "/tmp"]
     unshared = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     always = ["bwrap", *mounts, *unshared, "--new-session", "--die-with-parent", "--cap-drop", "ALL"]

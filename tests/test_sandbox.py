@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from autograder import frames
+from autograder import sandbox as sandbox_module
 from autograder.sandbox import HERE, Broken, Limits, Sandbox, Unavailable, probe, works
 from cli import ROOT
 
@@ -95,6 +96,17 @@ def test_no_variable_and_no_input_of_the_judge(process, monkeypatch):
     monkeypatch.setenv("SECRET", "1")
     assert run(process, "import os; result = 'SECRET' in os.environ") is False
     assert run(process, "result = input()").startswith("EOFError")
+
+
+def test_packages_are_found_wherever_they_are_installed(tmp_path, monkeypatch):
+    """Below /tmp, too, where a sandbox has a /tmp of its own."""
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    (packages / "package_of_a_test.py").write_text("x = 5")
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(sandbox_module, "python_path", lambda: [str(packages)])
+    with open_sandbox(None) as sandbox:
+        assert run(sandbox.start(), "import package_of_a_test; result = package_of_a_test.x") == 5
 
 
 def test_memory_is_limited(process):
