@@ -74,7 +74,7 @@ def main():
     command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a student's model.py")
     command.add_argument(
         "--nll", choices=("full", "short", "off"), default="full",
-        help="train VAE and IWAE for 30 epochs, for 3, or not at all (default: full, 6 minutes a file)"
+        help="train VAE and IWAE for 30 epochs, for 3, or not at all (default: full, 6 to 8 minutes a file)"
     )  # fmt: skip
     command.add_argument(
         "--report", type=Path, metavar="DIR", help="write results.json and report.html here; several files: below it"

@@ -16,7 +16,7 @@ def pytest_addoption(parser):
     group.addoption("--submission", default=ROOT / "base_code" / "model.py", type=Path, metavar="FILE",
                     help="the file to grade (default: base_code/model.py)")  # fmt: skip
     group.addoption("--nll", choices=("full", "short", "off"), default="full",
-                    help="train for 30 epochs, for 3, or not at all (default: full, 6 minutes)")  # fmt: skip
+                    help="train for 30 epochs, for 3, or not at all (default: full, 6 to 8 minutes)")  # fmt: skip
     group.addoption("--report", type=Path, metavar="DIR", help="write results.json and report.html into this folder")
     group.addoption("--feedback", choices=("student", "instructor"), default="student",
                     help="instructor: with seeds, inputs and numbers (default: student)")  # fmt: skip

@@ -103,7 +103,7 @@ def truth(case, draw):
     """The oracle's answer, its gradients and the cotangent of these (None where no gradient is asked for)."""
     for tensor in case.sources().values():
         tensor.requires_grad_()
-    expected = case.oracle(*case.inputs.values(), **case.keywords)
+    expected = case.oracle(*(tensor.double() for tensor in case.inputs.values()), **case.keywords)
     if not case.gradients:
         return expected.detach(), None, None
     cotangent = draw.normal(*expected.shape)
