@@ -106,10 +106,11 @@ class Process:
 
     def request(self, header, body=b"", seconds=10.0):
         """Send a request and wait for its answer, a header and a body. Broken where none comes; it is closed then."""
+        deadline = time.monotonic() + seconds
         try:
             self.channel.settimeout(seconds)
             frames.send(self.channel, header, body)
-            return frames.receive(self.channel, time.monotonic() + seconds)
+            return frames.receive(self.channel, deadline)
         except TimeoutError:
             verdict, detail = "TIMEOUT", f"no answer within {seconds:.3g} seconds"
         except (EOFError, OSError):
