@@ -27,8 +27,10 @@ def pytest_configure(config):
     for task in ("todo1", "todo2", "todo3", "nll"):
         config.addinivalue_line("markers", f"{task}: grade this task only")
     config.option.reportchars = "N"  # the score below says it all, better than pytest's list of failures
-    if config.option.collectonly or config.option.help or hasattr(config, "workerinput"):
+    if config.option.collectonly or config.option.help:
         return
+    if getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("one process grades a submission: leave --numprocesses away")
     submission = Submission.read(config.option.submission)
     sandbox = None if submission.rejected else start_sandbox()  # gets ready while this process imports torch
     from autograder.grading import Grading
@@ -63,7 +65,7 @@ def pytest_terminal_summary(terminalreporter, config):
     grading = config.stash[GRADING]
     grading.write_html()
     terminalreporter.section("score")
-    terminalreporter.write_line(summary(grading).replace("\\[", "["))
+    terminalreporter.write_line(summary(grading))
     if grading.folder:
         terminalreporter.write_line(f"reports: {grading.folder / 'report.html'}, {grading.folder / 'results.json'}")
 

@@ -40,10 +40,12 @@ def feedback(grading, result):
     """The same as plain text. No line begins with what a stranger wrote."""
     if result.verdict in ("PASS", "NOT_RUN"):
         return VERDICTS[result.verdict]
-    lines = [f"{result.verdict}: {VERDICTS[result.verdict]}"]
-    for label, text in explanation(grading, result):
-        lines.append(f"  {label:10}" + text.replace("\n", f"\n  {'':10}"))
-    return "\n".join(lines)
+    return f"{result.verdict}: {VERDICTS[result.verdict]}\n{laid_out(explanation(grading, result))}"
+
+
+def laid_out(lines):
+    """Labels in one column, texts in the other; no line begins with a text."""
+    return "\n".join(f"  {label:10}" + text.replace("\n", f"\n  {'':10}") for label, text in lines)
 
 
 def lost_groups(grading):
@@ -184,9 +186,9 @@ def png(draw):
     return base64.b64encode(file.getvalue()).decode()
 
 
-def print_table(grading, console=None):
+def print_table(grading):
     """The score table and the feedback on what was lost, for a terminal."""
-    console = console or Console(highlight=False)
+    console = Console(highlight=False)
     failed = " — INFRA, not a mark" if grading.has_failed else ""
     path = grading.submission.path
     name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
@@ -204,9 +206,8 @@ def print_table(grading, console=None):
     console.print(table)
     for results in lost_groups(grading):
         console.print(f"[bold]{escape(heading(results))}[/]", soft_wrap=True)
-        for label, text in explanation(grading, results[0]):
-            console.print(f"  {label:10}" + escape(text).replace("\n", f"\n  {'':10}"), soft_wrap=True)
-    console.print(summary(grading), soft_wrap=True)
+        console.print(escape(laid_out(explanation(grading, results[0]))), soft_wrap=True)
+    console.print(escape(summary(grading)), soft_wrap=True)
 
 
 def summary(grading):
@@ -221,4 +222,4 @@ def summary(grading):
     first = first_step(grading)
     if first:
         lines.append(f"first: {first}")
-    return escape("\n".join(lines))
+    return "\n".join(lines)
