@@ -57,8 +57,10 @@ SIGNATURES = {
 WORKER_VERDICTS = ("EXCEPTION", "NOT_IMPLEMENTED", "MEMORY", "EXITED", "PROTOCOL", "NONFINITE")
 CALL_SECONDS = 10.0
 IMPORT_SECONDS = 30.0
+MAX_COUNT = 10**6  # of lines or rows that a stranger speaks of
 PATIENCE = 120.0  # seconds of all calls of a submission after which each gets a second only
 SLOW_SECONDS, MAX_SLOW = 1.0, 2  # a function that failed so slowly so often, or broke the sandbox, is not called again
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 SETTINGS = ("default dtype", "default device", "gradient mode", "number of threads", "deterministic algorithms") + (
     "anomaly detection",
     "random seed",
@@ -199,7 +201,7 @@ class Student:
     @staticmethod
     def told(answer):
         line = answer.get("line")
-        where = f"line {line}: " if isinstance(line, int) else ""
+        where = f"line {line}: " if isinstance(line, int) and 0 < line < MAX_COUNT else ""
         return where + clean(answer.get("text", ""), 400)
 
     def request(self, target, header, body, seconds=None):
@@ -263,14 +265,16 @@ class Student:
         if cotangent is not None:
             tensors["cotangent"] = cotangent
         answer, tensors = self.request(target, header, safetensors.torch.save(tensors))
-        output = tensors.pop("output", None)
-        if output is None or not output.dtype.is_floating_point:
-            found = f"a tensor of {output.dtype}" if output is not None else f"a {clean(answer.get('type'), 60)}"
-            raise Lost("WRONG_TYPE", found, SIGNATURES[target], "a tensor of floating-point numbers")
+        odd = [f"a tensor of {tensor.dtype}" for tensor in tensors.values() if tensor.dtype not in FLOATS]
+        if "output" not in tensors:
+            odd.append(f"a {clean(answer.get('type'), 60)}")
+        if odd:
+            raise Lost("WRONG_TYPE", odd[0], SIGNATURES[target], "a tensor of floating-point numbers")
+        output, rows = tensors.pop("output"), answer.get("rows")
         return Answer(
             output,
             {name.removeprefix("gradient."): tensor for name, tensor in tensors.items()},
             chosen(inputs, answer.get("edited")),
             chosen(SETTINGS, answer.get("changed")),
-            answer["rows"] if isinstance(answer.get("rows"), int) else 0,
+            min(rows, MAX_COUNT) if isinstance(rows, int) else 0,
         )

@@ -116,17 +116,21 @@ def sandbox():
         yield sandbox
 
 
+def run_grading(student, checks=None, **options):
+    """A Grading without NLL that has run the checks, or all. The student's sandbox stays open for the next."""
+    grading = Grading(student, "off", **options)
+    for check in grading.checks if checks is None else checks:
+        grading.run(check)
+    if student.process:
+        student.process.close()
+    return grading
+
+
 @pytest.fixture
 def grade_in(sandbox):
-    """Grade a Submission without NLL in the shared sandbox: grade_in(submission, seed=1) -> Grading"""
+    """Grade a Submission in the shared sandbox: grade_in(submission, seed=1) -> Grading"""
 
-    def grade(submission, seed=None, checks=None):
-        student = Student(submission, sandbox=sandbox)
-        grading = Grading(student, "off", seed)
-        for check in grading.checks if checks is None else checks:
-            grading.run(check)
-        if student.process:
-            student.process.close()
-        return grading
+    def grade(submission, **options):
+        return run_grading(Student(submission, sandbox=sandbox), **options)
 
     return grade

@@ -29,6 +29,20 @@ def at_import(name, text, verdicts, says=""):
     return Hostile(name, "import os, signal, sys, ctypes, socket, threading, time\n" + text, verdicts, STUB, says=says)
 
 
+def rewritten(name, result, verdict="WRONG_TYPE"):
+    """The reference, with a worker whose every answer to a call is replaced, computed from the true one."""
+    text = f"""
+import worker
+import torch
+true_call = worker.Worker.call
+def call(self, header, tensors):
+    answer, tensors = true_call(self, header, tensors)
+    return {result}
+worker.Worker.call = call
+"""
+    return Hostile(f"rewrites the worker: {name}", text, (verdict,), SOLUTION)
+
+
 def harmless(name, text):
     """Odd, but right: no point is lost."""
     return Hostile(name, text, (), SOLUTION, ())
@@ -339,6 +353,14 @@ worker.Worker.call = lambda self, header, tensors: ({"ok": True, "verdict": "PAS
 """,
         ("WRONG_SHAPE", "WRONG_VALUE"),
     ),
+    rewritten("float8 output", '(answer, tensors | {"output": tensors["output"].to(torch.float8_e4m3fn)})'),
+    rewritten("integer output", '(answer, tensors | {"output": tensors["output"].to(torch.int64)})'),
+    rewritten("complex gradients", "(answer, {name: tensor + 0j for name, tensor in tensors.items()})"),
+    rewritten("odd words", '({"ok": True, "edited": 7, "changed": {"a": []}, "rows": 10**4000, "type": []}, {})'),
+    rewritten(
+        "a line far away", '({"ok": False, "verdict": "EXCEPTION", "line": 10**4000, "text": 3}, {})', "EXCEPTION"
+    ),
+    rewritten("odd answers", '({"ok": "yes", "verdict": ["PASS"], "line": "::", "text": {}}, {})', "EXCEPTION"),
     broken(
         "kills its parent", "os.kill(os.getppid(), signal.SIGKILL)\nwhile True: signal.pause()", ("TIMEOUT", "EXITED")
     ),

@@ -6,7 +6,7 @@ import signal
 import tomllib
 
 import pytest
-from conftest import finish, start
+from conftest import finish, run_grading, start
 
 import submissions
 from autograder import checks, grading, nll, report
@@ -14,6 +14,7 @@ from autograder.checks import CHECKS, POINTS
 from autograder.misconceptions import BY_ID, MISCONCEPTIONS
 from autograder.nll import NLL_CHECKS
 from autograder.sandbox import Unavailable
+from autograder.student import TASKS, trusted_source
 from cli import ROOT
 
 FIELDS = {  # of Gradescope's results.json, https://gradescope-autograders.readthedocs.io/en/latest/specs/
@@ -114,13 +115,7 @@ def test_results_json_is_gradescopes(tmp_path, sandbox):
 
 
 def graded(submission, sandbox, folder, **options):
-    student = grading.Student(submission, sandbox=sandbox)
-    run = grading.Grading(student, "off", folder=folder, **options)
-    for check in run.checks:
-        run.run(check)
-    run.write_html()
-    if student.process:
-        student.process.close()
+    run_grading(grading.Student(submission, sandbox=sandbox), folder=folder, **options).write_html()
     return read(folder)
 
 
@@ -203,8 +198,6 @@ def test_the_version_changes_with_the_checks(monkeypatch):
 
 
 def test_collaborators_hold_no_answer_of_their_own_task():
-    from autograder.student import TASKS, trusted_source
-
     for graded_functions, replaced in TASKS.values():
         source = trusted_source(replaced)
         assert not any(f"def {function}(" in source for function in graded_functions)
@@ -271,6 +264,7 @@ def test_an_unfinished_file_is_not_trained(monkeypatch):
     [
         ("return 0 * sum(p.sum() for p in self.parameters())", "WRONG_VALUE"),
         ("return float('nan') * sum(p.sum() for p in self.parameters())", "NONFINITE"),
+        ("IWAE.state_dict = huge\n    return 0 * sum(p.sum() for p in self.parameters())", "NONFINITE"),
         ("return torch.tensor(0.0)", "EXCEPTION"),
         ("return torch.zeros(3)", "WRONG_SHAPE"),
         ("while len(x) > 3: pass\n    return torch.zeros(())", "TIMEOUT"),
@@ -278,6 +272,11 @@ def test_an_unfinished_file_is_not_trained(monkeypatch):
 )
 def test_training_that_is_fake_or_broken_loses_the_nll(loss, verdict, quick, monkeypatch):
     text = f"def loss(self, x, objective, k):\n    {loss}\nIWAE.loss = loss\n"
+    text += """
+def huge(self):  # finite weights that no number can be computed with
+    weights = nn.Module.state_dict(self)
+    return {n: t if n == "encoder.body.0.weight" else torch.full_like(t, 3e38) for n, t in weights.items()}
+"""
     monkeypatch.setitem(nll.SHORT_EPOCHS, "digits", 1)
     monkeypatch.setattr(nll, "references", lambda *_: {"vae": 128.3, "iwae": 109.9})
     monkeypatch.setitem(nll.TRAIN_SECONDS, "short", 20 if verdict != "TIMEOUT" else 4)

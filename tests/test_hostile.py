@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import run_grading
 
 import submissions
 from autograder import sandbox, student
 from autograder.checks import CHECKS
-from autograder.grading import Grading
 from autograder.report import feedback, results_json, summary
 from autograder.student import Student
 from autograder.submission import Submission, start_sandbox
@@ -27,15 +27,11 @@ class Shared:
     def __init__(self, level):
         self.level, self.sandbox = level, None
 
-    def grade(self, submission, seed=None, checks=CHECKS):
+    def grade(self, submission, checks=CHECKS):
         if not self.sandbox or not self.sandbox.is_open:
             self.sandbox = start_sandbox(self.level)
         student = Student(submission, self.level, sandbox=self.sandbox)
-        grading = Grading(student, "off", seed)
-        for check in checks:
-            grading.run(check)
-        if student.process:
-            student.process.close()
+        grading = run_grading(student, checks)
         self.sandbox = student.sandbox or self.sandbox
         return grading
 

@@ -26,7 +26,7 @@ def lost(grading):
 @pytest.mark.parametrize("entry", MISCONCEPTIONS, ids=lambda entry: entry.id)
 def test_a_misconception_is_caught_in_its_task_and_named(entry, grade_in, pytestconfig):
     for seed in range(pytestconfig.option.draws):
-        grading = grade_in(submissions.wrong(entry), seed)
+        grading = grade_in(submissions.wrong(entry), seed=seed)
         results = lost(grading)
         assert {result.check.task for result in results} == {TASK[entry.function]}, seed
         named = {result.lost.misconception for result in results}
@@ -40,6 +40,6 @@ def test_a_right_answer_gets_all_points(name, grade_in, pytestconfig):
     tasks = {task for function, task in TASK.items() if f"def {function}(" in text} or set(TASK.values())
     checks = [check for check in CHECKS if check.task in tasks]
     for seed in range(pytestconfig.option.draws):
-        grading = grade_in(submissions.submission(text), seed, checks)
+        grading = grade_in(submissions.submission(text), seed=seed, checks=checks)
         results = [grading.results[check.id] for check in checks]
         assert all(result.verdict == "PASS" for result in results), [seed, *map(partial(feedback, grading), results)]
