@@ -48,7 +48,7 @@ def run_release(arguments):
 
     if arguments.check:
         release.check()
-        print("base_code/model.py is what solutions/model.py makes of it")
+        print("base_code/model.py and the notebooks are what solutions/ makes of them")
     else:
         print("wrote", ", ".join(str(path.relative_to(release.ROOT)) for path in release.release()))
 

@@ -1,16 +1,17 @@
-"""The release for students: base_code/model.py, made from solutions/model.py, and the zip that is handed out.
+"""The release for students: base_code/model.py and the notebook, made from solutions/, and the zip to hand out.
 
 In the source, each answer stands between `### BEGIN SOLUTION` and `### END SOLUTION`. The first line
 after BEGIN is a comment, the stub's text: `# TODO 2: one sentence of help`. The release keeps that sentence in
 `raise NotImplementedError("TODO 2: ...")` and drops the answer.
 """
 
+import functools
 import io
 import re
 import zipfile
 from dataclasses import dataclass
 
-from autograder import ROOT
+from autograder import ROOT, notebook
 from cli import UserError
 from run import write_atomically
 
@@ -73,6 +74,12 @@ def stub_text():
     return strip_solutions(SOURCE.read_text(encoding="utf-8"), "solutions/model.py")
 
 
+@functools.cache
+def generated():
+    """{path: content} of every file that is made from solutions/, as it must be."""
+    return {STUB: stub_text().encode(), **notebook.notebooks()}
+
+
 def student_files():
     """{path in the zip: content} of everything a student gets. Raises UserError where a solution would leak."""
     paths = [ROOT / name for name in STUDENT_FILES]
@@ -84,7 +91,9 @@ def student_files():
         hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(ROOT).parts)
         if path.is_file() and not hidden:
             files["README.md" if name == STUDENT_README else name] = path.read_bytes()
-    files["base_code/model.py"] = stub_text().encode()
+    for path, content in generated().items():
+        if path.relative_to(ROOT).parts[0] in STUDENT_FOLDERS:
+            files[path.relative_to(ROOT).as_posix()] = content
     for name, content in files.items():
         if re.search(rb"(BEGIN|END) SOLUTION", content):
             raise UserError(f"{name} holds a solution marker, so it cannot go to students")
@@ -102,24 +111,24 @@ def zip_bytes():
 
 
 def release():
-    """Write base_code/model.py and dist/iwae-student.zip. Returns the paths."""
-    archive = zip_bytes()  # first: an error in a marker writes nothing
-    write_atomically(STUB, stub_text().encode())
-    ZIP.parent.mkdir(exist_ok=True)
-    write_atomically(ZIP, archive)
-    return STUB, ZIP
+    """Write the generated files and dist/iwae-student.zip. Returns the paths."""
+    contents = {**generated(), ZIP: zip_bytes()}  # all of them first: an error in a marker writes nothing
+    for path, content in contents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+    return list(contents)
 
 
 def check():
-    """Change nothing; UserError if base_code/model.py is not what solutions/model.py makes of it."""
+    """Change nothing; UserError if a generated file is not what solutions/ makes of it."""
     zip_bytes()
-    expected = stub_text()
-    found = STUB.read_text(encoding="utf-8") if STUB.exists() else ""
-    if found == expected:
-        return
-    pairs = zip(found.splitlines() + [""], expected.splitlines() + [""])
-    line = next((n for n, (a, b) in enumerate(pairs, start=1) if a != b), 1)
-    raise UserError(
-        f"base_code/model.py differs from what solutions/model.py makes of it, first in line {line}; "
-        "edit solutions/model.py and run: python -m autograder release"
-    )
+    for path, expected in generated().items():
+        found = path.read_bytes() if path.exists() else b""
+        if found == expected:
+            continue
+        pairs = zip(found.splitlines() + [b""], expected.splitlines() + [b""])
+        line = next((n for n, (a, b) in enumerate(pairs, start=1) if a != b), 1)
+        raise UserError(
+            f"{path.relative_to(ROOT)} differs from what solutions/ makes of it, first in line {line}; "
+            "edit the source in solutions/ and run: python -m autograder release"
+        )

@@ -47,20 +47,28 @@ def test_the_stub_is_up_to_date():
     release.check()
 
 
-def test_check_fails_after_any_edit_and_changes_nothing(tmp_path):
-    for folder in ("base_code", "solutions", "autograder"):
+@pytest.mark.parametrize(
+    "name, old, new",
+    [
+        ("base_code/model.py", "def tanh_layers", "def  tanh_layers"),
+        ("assignment/iwae/iwae.ipynb", "Fill it with your own numbers", "Fill it with numbers"),
+        ("solutions/iwae/iwae.ipynb", "Rubric: 1 point", "Rubric: 2 points"),
+    ],
+)
+def test_check_fails_after_any_edit_and_changes_nothing(name, old, new, tmp_path):
+    for folder in ("base_code", "assignment", "solutions", "autograder"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in release.STUDENT_FILES:
-        shutil.copy(ROOT / name, tmp_path)
-    stub = tmp_path / "base_code" / "model.py"
-    edited = stub.read_text().replace("def tanh_layers", "def  tanh_layers")
-    stub.write_text(edited)
+    for file in release.STUDENT_FILES:
+        shutil.copy(ROOT / file, tmp_path)
+    made = tmp_path / name
+    edited = made.read_text().replace(old, new)
+    made.write_text(edited)
     command = [sys.executable, "-m", "autograder", "release", "--check"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    line = edited[: edited.index("def  tanh_layers")].count("\n") + 1
+    line = edited[: edited.index(new)].count("\n") + 1
     assert ended.returncode == 1
-    assert f"first in line {line}" in ended.stderr
-    assert stub.read_text() == edited
+    assert f"{name} differs" in ended.stderr and f"first in line {line}" in ended.stderr
+    assert made.read_text() == edited
     assert not (tmp_path / "dist").exists()
 
 

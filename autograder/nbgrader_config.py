@@ -1,0 +1,86 @@
+"""nbgrader's settings for this course: JUPYTER_CONFIG_PATH=autograder nbgrader ... reads them.
+
+A student's notebook is never run while it is graded: only the four graded cells are, and they come from us. What a
+student wrote into a notebook cannot kill the kernel, fake a mark or stop another student's grading.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+from nbgrader import preprocessors
+from nbgrader.utils import is_grade, is_locked, is_solution
+
+ROOT = Path(__file__).resolve().parent.parent
+COURSE = ROOT / "course"  # the students' files, the database, the feedback: not for git
+COURSE.mkdir(exist_ok=True)
+
+
+class ReleasedCells(preprocessors.base.NbGraderPreprocessor):
+    """The released notebook, with the student's written answers in it.
+
+    Cells that are missing, doubled, moved or changed in the submitted notebook make no difference then.
+    """
+
+    def preprocess(self, notebook, resources):
+        answers = {}
+        for cell in notebook.cells:
+            marks = cell.metadata.get("nbgrader")
+            if isinstance(marks, dict) and isinstance(marks.get("grade_id"), str):
+                answers.setdefault(marks["grade_id"], cell.source)
+        released = nbformat.read(ROOT / "assignment" / "iwae" / "iwae.ipynb", as_version=4)
+        for cell in released.cells:
+            if is_solution(cell):
+                cell.source = answers.get(cell.metadata.nbgrader.grade_id, cell.source)
+        return released, resources
+
+
+class ExecuteGradedCells(preprocessors.Execute):
+    """Runs the graded cells alone, against the model.py that was handed in beside the notebook."""
+
+    def preprocess(self, notebook, resources, **options):
+        submitted = Path(self.config.CourseDirectory.root, self.config.CourseDirectory.submitted_directory)
+        ids = resources["nbgrader"]
+        # Where it was handed in: nbgrader's copy of it would have lost that it is a link, say.
+        os.environ["IWAE_SUBMISSION"] = str(submitted / ids["student"] / ids["assignment"] / "model.py")
+        return super().preprocess(notebook, resources, **options)
+
+    def preprocess_cell(self, cell, resources, index):
+        if not (is_grade(cell) and is_locked(cell)):
+            return cell, resources
+        cell, resources = super().preprocess_cell(cell, resources, index)
+        for output in cell.outputs:
+            # nbgrader takes either for 0 points; but these cells are ours, so it is our failure and no mark.
+            if output.output_type == "error" or output.get("name") == "stderr":
+                text = output.get("evalue") or output.get("text")
+                raise RuntimeError(f"the grader failed for {os.environ['IWAE_SUBMISSION']}: {text}")
+        return cell, resources
+
+
+os.environ["PYTHONPATH"] = str(ROOT)  # the graded cells import autograder
+sys.path.insert(0, str(ROOT))
+
+c = get_config()  # noqa: F821 (nbgrader provides it)
+c.CourseDirectory.root = str(ROOT)
+c.CourseDirectory.course_id = "iwae"
+c.CourseDirectory.db_url = f"sqlite:///{COURSE / 'gradebook.db'}"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "assignment"
+c.CourseDirectory.submitted_directory = "course/submitted"
+c.CourseDirectory.autograded_directory = "course/autograded"
+c.CourseDirectory.feedback_directory = "course/feedback"
+c.Autograde.sanitize_preprocessors = [
+    ReleasedCells,
+    preprocessors.OverwriteKernelspec,
+    preprocessors.OverwriteCells,  # puts the hidden tests back
+    preprocessors.CheckCellMetadata,
+]
+c.Autograde.autograde_preprocessors = [
+    ExecuteGradedCells,
+    preprocessors.SaveAutoGrades,
+    preprocessors.AssignLatePenalties,
+    preprocessors.CheckCellMetadata,
+]
+c.ExecuteGradedCells.timeout = 3600  # seconds for a cell; the last one trains two models
+c.HTMLExporter.sanitize_html = True  # what a student wrote is shown, never run, in a reader's browser
