@@ -4,12 +4,15 @@ A student's notebook is never run while it is graded: only the four graded cells
 student wrote into a notebook cannot kill the kernel, fake a mark or stop another student's grading.
 """
 
+import csv
 import os
 import sys
 from pathlib import Path
 
 import nbformat
 from nbgrader import preprocessors
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.plugins import ExportPlugin
 from nbgrader.utils import is_grade, is_locked, is_solution
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +31,8 @@ class ReleasedCells(preprocessors.base.NbGraderPreprocessor):
         for cell in notebook.cells:
             marks = cell.metadata.get("nbgrader")
             if isinstance(marks, dict) and isinstance(marks.get("grade_id"), str):
-                answers.setdefault(marks["grade_id"], cell.source)
+                # No tag, so that nothing a student wrote can run in the browser of who reads it.
+                answers.setdefault(marks["grade_id"], cell.source.replace("<", "&lt;"))
         released = nbformat.read(ROOT / "assignment" / "iwae" / "iwae.ipynb", as_version=4)
         for cell in released.cells:
             if is_solution(cell):
@@ -44,6 +48,10 @@ class ExecuteGradedCells(preprocessors.Execute):
         ids = resources["nbgrader"]
         # Where it was handed in: nbgrader's copy of it would have lost that it is a link, say.
         os.environ["IWAE_SUBMISSION"] = str(submitted / ids["student"] / ids["assignment"] / "model.py")
+        with Gradebook(ids["db_url"]) as gradebook:  # no mark of an earlier attempt may outlive a failure
+            for grade in gradebook.find_submission_notebook(ids["notebook"], ids["assignment"], ids["student"]).grades:
+                grade.auto_score = None
+            gradebook.db.commit()
         return super().preprocess(notebook, resources, **options)
 
     def preprocess_cell(self, cell, resources, index):
@@ -56,6 +64,30 @@ class ExecuteGradedCells(preprocessors.Execute):
                 text = output.get("evalue") or output.get("text")
                 raise RuntimeError(f"the grader failed for {os.environ['IWAE_SUBMISSION']}: {text}")
         return cell, resources
+
+
+class Marks(ExportPlugin):
+    """grades.csv. A mark that is not known is left empty: nbgrader's own export writes 0.0 for it."""
+
+    def export(self, gradebook):
+        with Path(self.to or "grades.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["student_id", "code", "written", "score", "max_score"])
+            for student in gradebook.students:
+                try:
+                    grades = gradebook.find_submission_notebook("iwae", "iwae", student.id).grades
+                except MissingEntry:  # nothing was handed in
+                    grades = []
+                code = total([grade for grade in grades if grade.cell.cell_type == "code"])
+                written = total([grade for grade in grades if grade.cell.cell_type != "code"])
+                score = "" if "" in (code, written) else code + written
+                writer.writerow([student.id, code, written, score, sum(grade.max_score for grade in grades) or ""])
+
+
+def total(grades):
+    """The sum of what the autograder or a person gave; "" where one of them is missing."""
+    known = [grade.auto_score is not None or grade.manual_score is not None for grade in grades]
+    return sum(grade.score for grade in grades) if grades and all(known) else ""
 
 
 os.environ["PYTHONPATH"] = str(ROOT)  # the graded cells import autograder
@@ -83,4 +115,4 @@ c.Autograde.autograde_preprocessors = [
     preprocessors.CheckCellMetadata,
 ]
 c.ExecuteGradedCells.timeout = 3600  # seconds for a cell; the last one trains two models
-c.HTMLExporter.sanitize_html = True  # what a student wrote is shown, never run, in a reader's browser
+c.ExportApp.plugin_class = Marks

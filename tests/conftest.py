@@ -1,6 +1,7 @@
 """What several tests share: the reference model file, the dataset at hand, and ways to run the commands."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -47,6 +48,16 @@ def reference():
 @pytest.fixture(autouse=True)
 def fixed_seed():
     torch.manual_seed(0)
+
+
+def copy_kit(folder, *names):
+    """A copy of some files and folders of the kit, for commands that write."""
+    for name in names:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder
 
 
 @dataclass
