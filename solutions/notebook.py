@@ -429,7 +429,7 @@ sliders = ipywidgets.interact(draw_latent, z1=(-3.0, 3.0, 0.1), z2=(-3.0, 3.0, 0
 # %% [markdown]
 # ## 8. The experiment
 #
-# On MNIST, in a terminal; about two minutes for the VAE and four for the IWAE on two cores:
+# On MNIST, in a terminal; a few minutes for each:
 #
 #     python base_code/train.py --objective vae --out runs/vae
 #     python base_code/train.py --objective iwae --train-k 10 --out runs/iwae

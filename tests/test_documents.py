@@ -51,6 +51,17 @@ def test_the_handouts_points_are_those_of_the_autograder():
     assert list(points.values()) == list(expected.values())
 
 
+def test_the_handouts_figures_are_the_references():
+    entries = json.loads(reference.REFERENCE.read_text())["results"]
+    stated = 0
+    for r in entries:
+        if (r["data"], r["epochs"], r["tied"]) == ("mnist", reference.FULL_EPOCHS["mnist"], True):
+            for figure in (r["train_loss"], r["test_nll"]["100"]):
+                assert f"{figure['mean']:.1f} ± {figure['std']:.1f}" in HANDOUT.read_text()
+                stated += 1
+    assert stated == 4
+
+
 def test_the_handouts_underflow_is_what_float32_does():
     a = torch.tensor([-300.0, -200.0])
     for value in (torch.log(a.exp().mean() + 1e-7), torch.logsumexp(a, 0) - math.log(2)):
