@@ -21,14 +21,14 @@ gaussian_log_likelihood = reference.gaussian_log_likelihood
 reparameterize = reference.reparameterize
 log_mean_exp = reference.log_mean_exp
 
-# Where to read: a section of the handout, assignment/README.md, and the paper.
-DENSITY = "handout, section The Gaussian density"
-NOISE = "handout, section Reparameterization; Kingma and Welling 2013 (arXiv:1312.6114), section 2.4"
-WEIGHTS = "handout, section The log weight; Burda et al. 2015 (arXiv:1509.00519), section 3"
-ELBO = "handout, section The ELBO; Burda et al. 2015 (arXiv:1509.00519), equation 3"
-BOUND = "handout, section The k-sample bound; Burda et al. 2015 (arXiv:1509.00519), equation 8"
-GRADIENT = "handout, section The gradient of the bound; Burda et al. 2015 (arXiv:1509.00519), equations 13 and 14"
-STABLE = "handout, section Underflow"
+# Where to read: the section of the handout, assignment/README.md, and the slide of that title; and the paper.
+DENSITY = "handout and slides, The Gaussian density"
+NOISE = "handout and slides, Reparameterization; Kingma and Welling 2013 (arXiv:1312.6114), section 2.4"
+WEIGHTS = "handout and slides, The log weight; Burda et al. 2015 (arXiv:1509.00519), section 3"
+ELBO = "handout and slides, The ELBO; Burda et al. 2015 (arXiv:1509.00519), equation 3"
+BOUND = "handout and slides, The k-sample bound; Burda et al. 2015 (arXiv:1509.00519), equation 8"
+GRADIENT = "handout and slides, The gradient of the bound; Burda et al. 2015 (arXiv:1509.00519), equations 13 and 14"
+STABLE = "handout and slides, Underflow"
 
 
 @dataclass(frozen=True)

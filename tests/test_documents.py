@@ -38,10 +38,11 @@ def test_the_reference_figures_are_the_courses():
         assert result["seeds"] == len(result["train_loss"]["values"])
 
 
-def test_feedback_points_to_sections_of_the_handout():
-    headings = re.findall(r"^## (.+)$", HANDOUT.read_text(), re.MULTILINE)
-    sections = {re.match(r"handout, section ([^;]+)", entry.read)[1] for entry in MISCONCEPTIONS}
-    assert len(sections) >= 6 and sections <= set(headings)
+def test_feedback_points_to_sections_of_the_handout_and_to_slides():
+    sections = {re.match(r"handout and slides, ([^;]+)", entry.read)[1] for entry in MISCONCEPTIONS}
+    assert len(sections) >= 6
+    assert sections <= set(re.findall(r"^## (.+)$", HANDOUT.read_text(), re.MULTILINE))
+    assert sections <= set(re.findall(r"^# (.+)$", (ROOT / "slides" / "iwae.md").read_text(), re.MULTILINE))
 
 
 def test_the_handouts_points_are_those_of_the_autograder():
