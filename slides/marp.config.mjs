@@ -1,0 +1,38 @@
+// Makes the deck one file that loads nothing: images and fonts become data URIs.
+import { readFileSync } from 'node:fs'
+
+const read = (path) => readFileSync(new URL(path, import.meta.url))
+const dataUri = (type, path) => `data:${type};base64,${read(path).toString('base64')}`
+
+const FONTS = [
+  ['Fira Sans', 'fira-sans', 400],
+  ['Fira Sans', 'fira-sans', 600],
+  ['Fira Mono', 'fira-mono', 400],
+]
+const fontFaces = FONTS.map(([family, name, weight]) => {
+  const uri = dataUri('font/woff2', `node_modules/@fontsource/${name}/files/${name}-latin-${weight}-normal.woff2`)
+  return `@font-face { font-family: '${family}'; font-weight: ${weight}; src: url(${uri}) format('woff2'); }\n`
+}).join('')
+
+const inlineImages = (md) => {
+  md.core.ruler.push('inline_images', ({ tokens }) => {
+    for (const image of tokens.flatMap((token) => token.children ?? []).filter(({ type }) => type === 'image')) {
+      image.attrSet('src', dataUri('image/svg+xml', image.attrGet('src')))
+    }
+  })
+}
+
+const withFonts = (marp) => {
+  const render = marp.render.bind(marp)
+  marp.render = (...given) => {
+    const rendered = render(...given)
+    return { ...rendered, css: fontFaces + rendered.css }
+  }
+  return marp
+}
+
+export default {
+  engine: ({ marp }) => withFonts(marp.use(inlineImages)),
+  html: true,
+  options: { emoji: { shortcode: false, unicode: false } }, // Marp's emoji are pictures from a CDN
+}
