@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV = .venv/installed
 RUN = .venv/bin/python
 
-.PHONY: demo test release reference bench
+.PHONY: demo test release reference bench slides
 
 demo: $(VENV)
 	$(RUN) -m autograder demo
@@ -22,6 +22,13 @@ reference: $(VENV)
 
 bench: $(VENV)
 	$(RUN) benchmarks/speed.py --model solutions/model.py
+
+slides: $(VENV) slides/node_modules
+	$(RUN) slides/build.py
+
+slides/node_modules: slides/package-lock.json
+	cd slides && PUPPETEER_SKIP_DOWNLOAD=1 npm ci
+	touch slides/node_modules
 
 $(VENV): requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'

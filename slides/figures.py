@@ -29,9 +29,9 @@ from autograder import ROOT, oracles  # noqa: E402  makes base_code importable
 
 from autograder.reference import Experiment, run_one  # noqa: E402  isort: skip
 from cli import UserError, run_command  # noqa: E402
-from data import binarize, load_binarized_test  # noqa: E402
+from data import binarize, load_binarized_test, load_grey  # noqa: E402
 from run import load_model_file, load_run, write_json  # noqa: E402
-from settings import DATASETS, complete  # noqa: E402
+from settings import complete  # noqa: E402
 from train import train  # noqa: E402
 from visualize import decode, prior_grid, tile  # noqa: E402
 
@@ -43,8 +43,8 @@ WORK = ROOT / "runs"
 # Okabe and Ito's colours, which colour-blind readers can tell apart; a model keeps its colour in the whole deck.
 GREY, BLUE, ORANGE, GREEN, SKY, YELLOW = "#6E6E6E", "#0072B2", "#D55E00", "#009E73", "#56B4E9", "#E69F00"
 STYLE = {
-    "font.size": 15,  # an inch of a figure is 100 pixels of a slide
-    "axes.titlesize": 16,
+    "font.size": 16,  # points: 21 pixels of a slide, which is 720 pixels high
+    "axes.titlesize": 17,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlepad": 10,
@@ -129,12 +129,16 @@ def effective_sample_size(log_w):
     return (2 * torch.logsumexp(log_w, 0) - torch.logsumexp(2 * log_w, 0)).exp()
 
 
+def by_k(ks, values):
+    return {f"k_{k}": float(value) for k, value in zip(ks, values)}
+
+
 # Drawing --------------------------------------------------------------------------------------------------
 
 
-def canvas(width, height, rows=1, columns=1, **options):
-    """A figure of width x height in hundreds of slide pixels, and its axes."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+def canvas(width, height, rows=1, columns=1, layout="constrained", **options):
+    """A figure and its axes. The size is in inches of 96 slide pixels; layout "compressed" for images."""
+    figure = Figure(figsize=(width, height), layout=layout)
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.05)
     return figure, figure.subplots(rows, columns, **options)
 
@@ -150,12 +154,12 @@ def show_image(axes, picture, title=None, **options):
 
 
 def generate():
-    """Five images as the trained IWAE makes them: a latent, the pixels' probabilities, the pixels."""
+    """Three images as the trained IWAE makes them: a latent, the pixels' probabilities, the pixels."""
     _, model = reference_model("iwae")
-    z = torch.randn(4, model.d_latent, generator=generator(3))
+    z = prior_grid(model.d_latent)[1:4]
     probabilities = decode(model, z)
     pixels = binarize(probabilities, generator(1))
-    figure, axes = canvas(6.6, 4.7, 3, 4, height_ratios=(0.7, 1, 1))
+    figure, axes = canvas(6.2, 4.8, 3, 3, "compressed", height_ratios=(0.7, 1, 1))
     for column, (top, middle, bottom) in enumerate(axes.T):
         top.bar(range(model.d_latent), z[column].numpy(), color=ORANGE)
         top.axhline(0, color="black", linewidth=0.8)
@@ -176,14 +180,14 @@ def autoencoder():
     with torch.no_grad():
         mu = model.encoder(x)[0]
     pairs = torch.stack([x[:18].view(3, 6, -1), decode(model, mu[:18]).view(3, 6, -1)], 1)  # [3, 2, 6, P]
-    figure, (left, middle, right) = canvas(11.6, 4.3, 1, 3)
-    show_image(left, tile(pairs.reshape(-1, 784), 6), "test images,\nreconstructions below")
-    show_image(middle, tile(decode(model, prior_grid(model.d_latent)[:36]), 6), "decoded draws\nfrom $N(0, I)$")
+    figure, (left, middle, right) = canvas(11.6, 4.2, 1, 3, "compressed")
+    show_image(left, tile(pairs.reshape(-1, 784), 6), "reconstructions below")
+    show_image(middle, tile(decode(model, prior_grid(model.d_latent)[:36]), 6), "decoded draws of $N(0, I)$")
     draws = torch.randn(2000, model.d_latent, generator=generator())
     right.scatter(*draws[:, :2].T, s=5, color=SKY, label="$N(0, I)$", rasterized=True)
-    right.scatter(*mu[:, :2].T, s=5, color="black", label="encoded images", rasterized=True)
-    right.set(aspect="equal", xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), xlabel="$z_1$", ylabel="$z_2$")
-    right.set_title("two of the ten\nlatent units")
+    right.scatter(*mu[:, :2].T, s=5, color="black", label="images", rasterized=True)
+    right.set(aspect="equal", xlim=(-3.2, 3.2), ylim=(-3.8, 3.2), xlabel="$z_1$", ylabel="$z_2$")
+    right.set_title("two of ten latent units")
     right.legend(loc="lower center", markerscale=4, ncols=2, columnspacing=0.8, handletextpad=0.1, borderpad=0)
     inside = math.erf(1 / math.sqrt(2)) ** model.d_latent  # tanh: no image is encoded outside (-1, 1)
     return figure, {"prior_inside_cube": inside}
@@ -200,11 +204,17 @@ def prior_sampling():
         fits = [
             torch.cat([module.bernoulli_log_likelihood(x, model.decoder(p)) for p in each.split(8192)]) for each in z
         ]
-    figure, axes = canvas(6.4, 4.6)
+    figure, axes = canvas(5.6, 4.6)
     bins = np.linspace(-700, -50, 131)
     for fit, color, label in zip(fits, (SKY, ORANGE), ("$z \\sim p(z)$", "$z \\sim q(z \\mid x)$")):
         axes.hist(fit[:, 0].numpy(), bins, color=color, alpha=0.8, label=label, histtype="stepfilled")
-    axes.set(xlabel="$\\log p(x \\mid z)$ in nats", yticks=[], xlim=(-700, -50), title="100,000 latents of each kind")
+    axes.set(
+        xlabel="$\\log p(x \\mid z)$ in nats",
+        yticks=[],
+        xlim=(-700, -50),
+        title="100,000 latents of each kind",
+        xticks=(-600, -400, -200),
+    )
     axes.spines["left"].set_visible(False)
     axes.legend(loc="center left", bbox_to_anchor=(0.0, 0.42))
     inset = axes.inset_axes([0.0, 0.58, 0.27, 0.4])
@@ -237,7 +247,8 @@ def rare_event_estimates():
 def rare_event():
     """Plain Monte Carlo against importance sampling for a project of ten tasks that rarely takes over 70 days."""
     exact, plain, shifted = rare_event_estimates()
-    figure, (left, right) = canvas(11.6, 4.1, 1, 2)
+    errors = [estimates.std() / exact for estimates in (plain, shifted)]
+    figure, (left, right) = canvas(11.6, 3.7, 1, 2)
     days = np.linspace(0.1, 140, 500)
     for mean, color, label in ((MEAN, BLUE, "$p$: 3 days a task"), (SHIFTED_MEAN, ORANGE, "$q$: 7 days a task")):
         left.plot(days, scipy.stats.gamma.pdf(days, TASKS, scale=mean), color=color, label=label)
@@ -251,15 +262,14 @@ def rare_event():
     for y, estimates, color in ((1, plain, BLUE), (0, shifted, ORANGE)):
         right.scatter(estimates[:shown], y + heights, s=22, color=color, alpha=0.6, linewidth=0)
     right.axvline(exact, color="black", linewidth=1.5, label="exact")
-    right.set(yticks=(1, 0), yticklabels=("plain", "shifted"), ylim=(-0.55, 1.75), xlim=(-0.0002, 0.0042))
+    labels = [f"{name}\nerror {error:.0%}" for name, error in zip(("plain", "shifted"), errors)]
+    right.set(yticks=(1, 0), yticklabels=labels, ylim=(-0.55, 1.75), xlim=(-0.0002, 0.0042))
     right.set(xlabel="estimate of $P(T > 70)$", xticks=(0, 0.001, 0.002, 0.003, 0.004))
     right.tick_params(axis="y", length=0)
     right.legend(loc="upper right")
     numbers = {"exact": exact, "projects": PROJECTS, "repeats": REPEATS, "plain_zero": (plain == 0).mean()}
-    for name, estimates in (("plain", plain), ("shifted", shifted)):
-        numbers |= {f"{name}_mean": estimates.mean(), f"{name}_relative_error": estimates.std() / exact}
-    numbers["variance_ratio"] = plain.var() / shifted.var()
-    return figure, numbers
+    numbers |= {"plain_relative_error": errors[0], "shifted_relative_error": errors[1]}
+    return figure, numbers | {"variance_ratio": plain.var() / shifted.var()}
 
 
 def logarithm():
@@ -271,7 +281,7 @@ def logarithm():
     axes.plot(two, np.log(two), "o--", color=GREY, linewidth=1.8, markersize=9)
     axes.plot(1, 0, "o", color=GREEN, markersize=11)
     axes.plot(1, -loss, "o", color=ORANGE, markersize=11)
-    axes.annotate("log of the mean", (1, 0), (0.92, 0.12), color=GREEN, ha="right", va="bottom")
+    axes.annotate("log of the mean", (1, 0), (1.12, 0.25), color=GREEN, ha="right", va="bottom")
     axes.annotate("mean of the logs", (1, -loss), (1.1, -loss - 0.08), color=ORANGE, va="top")
     axes.set(xlabel="$w\\, /\\, p(x)$", ylabel="logarithm", xlim=(0, 2.25), ylim=(-2.5, 0.95))
     return figure, {"weights": two.tolist(), "lost": loss}
@@ -291,7 +301,7 @@ def elbo_gap():
     mean, std = example_posterior()
     kl = math.log(std / EXAMPLE.r) + (EXAMPLE.r**2 + (EXAMPLE.m - mean) ** 2) / (2 * std**2) - 0.5
     log_p, elbo = EXAMPLE.log_evidence(), EXAMPLE.elbo()
-    figure, (left, right) = canvas(11.6, 3.4, 1, 2, width_ratios=(1.3, 1))
+    figure, (left, right) = canvas(11.6, 3.1, 1, 2, width_ratios=(1.2, 1))
     z = np.linspace(-3, 3.2, 400)
     curves = ((0, 1, GREY, "$p(z)$"), (EXAMPLE.m, EXAMPLE.r, ORANGE, "$q(z | x)$"), (mean, std, GREEN, "$p(z | x)$"))
     for centre, width, color, label in curves:
@@ -374,14 +384,14 @@ def example_weights(n=2_000_000):
 
 def jensen():
     """The mean of k weights around p(x), for three k: the narrower, the smaller what the logarithm loses."""
-    figure, axes = canvas(11.6, 3.3, 1, 3, sharex=True)
+    figure, axes = canvas(11.6, 3.0, 1, 3, sharex=True)
     numbers = {"relative_variance": example_weights().var()}
     for panel, k, color in zip(axes, (1, 10, 100), (SKY, BLUE, ORANGE)):
         means = example_weights().reshape(-1, k).mean(1)
         gap = -np.log(means).mean()
         panel.hist(means, np.linspace(0, 4, 81), color=color, density=True, histtype="stepfilled")
         panel.axvline(1, color="black", linewidth=1.5)
-        panel.text(4, panel.get_ylim()[1] * 0.8, f"gap\n{gap:.3f} nats", ha="right", va="center")
+        panel.text(4, panel.get_ylim()[1] * 0.8, f"lost:\n{gap:.3f} nats", ha="right", va="center")
         panel.set(yticks=[], title=f"k = {k}", xlabel="mean of k weights / $p(x)$", xlim=(0, 4))
         panel.spines["left"].set_visible(False)
         numbers[f"gap_{k}"] = gap
@@ -406,13 +416,13 @@ def bound():
     ks = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000]
     log_p = EXAMPLE.log_evidence()
     values = [log_p + np.log(w[: len(w) // k * k].reshape(-1, k).mean(1)).mean() for k in ks]
-    figure, axes = canvas(7.0, 4.4)
+    figure, axes = canvas(5.6, 4.6)
     axes.axhline(log_p, color=GREEN, label="$\\log p(x)$")
     fine = np.geomspace(3, 1000, 100)
     axes.plot(fine, log_p - w.var() / (2 * fine), "--", color=GREY, linewidth=1.8, label="$\\log p(x)$ − var / 2k")
     axes.plot(ks, values, "o-", color=ORANGE, label="$L_k$", markersize=8)
     axes.annotate("ELBO", (1, values[0]), (1.35, values[0]), va="center")
-    axes.set(xscale="log", xlabel="k", ylabel="nats", ylim=(-3.65, -1.8), xticks=(1, 10, 100, 1000))
+    axes.set(xscale="log", xlabel="k", ylabel="nats", ylim=(-3.65, -1.8))
     axes.set_xticks((1, 10, 100, 1000), ("1", "10", "100", "1000"))
     axes.legend(loc="lower right")
     exact = small_bounds()
@@ -421,13 +431,13 @@ def bound():
         "elbo": exact[0],
         "L_2": exact[1],
         "L_3": exact[2],
-        **dict(zip(map(str, ks), values)),
+        **by_k(ks, values),
     }
 
 
 def gradient_weights():
     """What each of ten samples counts in the gradient of L_10, for a typical test image of both IWAEs."""
-    figure, axes = canvas(5.6, 4.7, 2, 1, sharex=True, sharey=True)
+    figure, axes = canvas(4.9, 4.7, 2, 1, sharex=True, sharey=True)
     numbers = {}
     for panel, name in zip(axes, ("tied", "untied")):
         log_w = sample_log_weights(*reference_model("iwae", name == "untied"), test_images(500), 10)
@@ -435,16 +445,16 @@ def gradient_weights():
         weights = torch.softmax(log_w[:, (sizes - sizes.median()).abs().argmin()], 0)  # typical: the median size
         panel.bar(range(1, 11), weights.numpy(), color=ORANGE)
         panel.axhline(0.1, color=BLUE)
-        panel.text(10.6, 0.12, "VAE: 1/k", color=BLUE, ha="right", va="bottom")
         panel.set(ylim=(0, 1), ylabel="$\\tilde{w}_i$", title=f"IWAE, {name}")
         numbers[name] = {"effective_sample_size": sizes.median().item(), "largest": weights.max().item()}
+    axes[0].text(10.4, 0.13, "VAE: 1/k", color=BLUE, ha="right", va="bottom")
     axes[1].set(xticks=range(1, 11), xlabel="sample i")
     return figure, numbers
 
 
 def log_weights():
     """Log weights around log p(x), and effective sample sizes, of both trained models on 500 test images."""
-    figure, (left, right) = canvas(11.6, 3.9, 1, 2)
+    figure, (left, right) = canvas(11.6, 3.6, 1, 2)
     numbers = {}
     for objective, color in (("vae", BLUE), ("iwae", ORANGE)):
         module, log_w = reference_model(objective)[0], many_log_weights(objective)
@@ -470,7 +480,7 @@ def log_weights():
 
 
 @torch.no_grad()
-def posterior_on_grid(module, model, x, centre, half_width, n=241):
+def posterior_on_grid(module, model, x, centre, half_width, n=161):
     """p(z | x) of a model with two latent units, on n x n points around centre [2].  [1, P] -> z [n*n, 2], [n*n]"""
     steps = torch.linspace(-half_width, half_width, n)
     z = centre + torch.cartesian_prod(steps, steps)
@@ -515,28 +525,31 @@ def posteriors():
 
 
 def samples():
-    """Draws from the prior, decoded: the autoencoder, the VAE and the IWAE."""
-    figure, axes = canvas(11.6, 4.3, 1, 3)
-    models = {
-        "autoencoder": autoencoder_model(),
-        "VAE": reference_model("vae"),
-        "IWAE, k = 10": reference_model("iwae"),
-    }
+    """Draws from the prior, decoded, and how much they vary: the autoencoder, the VAE and the IWAE."""
+    figure, axes = canvas(11.6, 4.2, 1, 3, "compressed")
+    models = {"autoencoder": autoencoder_model(), "VAE": reference_model("vae"), "IWAE": reference_model("iwae")}
+    numbers = {"test images": load_grey("mnist")[1].div(255).var(0).sum().item()}
+    many = torch.randn(10_000, 10, generator=generator())
     for panel, (name, (_, model)) in zip(axes, models.items()):
-        show_image(panel, tile(decode(model, prior_grid(model.d_latent)[:49]), 7), name)
-    return figure, {}
+        show_image(panel, tile(decode(model, prior_grid(model.d_latent)[:36]), 6), name)
+        numbers[name] = decode(model, many).var(0).sum().item()
+    for name in ("VAE", "IWAE"):  # Burda et al., section 5.2: a unit is active if mu varies over the images
+        with torch.no_grad():
+            variance = models[name][1].encoder(test_images(10_000))[0].var(0)
+        numbers[f"active units, {name}"] = (variance > 0.01).sum().item()
+    return figure, numbers
 
 
 def test_nll():
     """The estimated test NLL against the number of samples, for both trained models."""
     ks = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2500, 5000]
-    figure, axes = canvas(6.8, 4.5)
+    figure, axes = canvas(6.2, 4.6)
     numbers = {}
     for objective, color in (("vae", BLUE), ("iwae", ORANGE)):
         module, log_w = reference_model(objective)[0], many_log_weights(objective)
         values = [-module.log_mean_exp(log_w.view(-1, k, log_w.shape[1]), 1).mean().item() for k in ks]
         axes.plot(ks, values, "o-", color=color, label=objective.upper(), markersize=7)
-        numbers[objective] = dict(zip(map(str, ks), values))
+        numbers[objective] = by_k(ks, values)
     axes.set(xscale="log", xlabel="k of the estimate", ylabel="test NLL, nats")
     axes.set_xticks((1, 10, 100, 1000), ("1", "10", "100", "1000"))
     axes.legend()
@@ -545,7 +558,7 @@ def test_nll():
 
 def tied():
     """mu and sigma of each unit and image: on one curve in the tied network, where they should be in the untied."""
-    figure, axes = canvas(11.6, 3.9, 1, 2, sharex=True, sharey=True)
+    figure, axes = canvas(11.6, 3.7, 1, 2, sharex=True, sharey=True)
     for panel, untied in zip(axes, (False, True)):
         with torch.no_grad():
             mu, sigma = reference_model("vae", untied)[1].encoder(test_images(500))
@@ -578,7 +591,7 @@ def signal_to_noise():
         ratios.append([abs(g.mean().item()) / g.std().item() for g in map(torch.cat, zip(*chunks))])
     encoder, decoder = np.array(ratios).T
     slopes = [np.polyfit(np.log(SNR_KS[2:]), np.log(each[2:]), 1)[0] for each in (encoder, decoder)]
-    figure, axes = canvas(6.4, 4.5)
+    figure, axes = canvas(5.6, 4.6)
     for values, slope, color, name in zip((decoder, encoder), slopes[::-1], (GREEN, ORANGE), ("decoder", "encoder")):
         axes.plot(
             SNR_KS, values, "o-", color=color, markersize=8, label=f"{name}, slope {slope:+.2f}".replace("-", "−")
@@ -587,9 +600,7 @@ def signal_to_noise():
     axes.set_xticks((1, 10, 100, 1000), ("1", "10", "100", "1000"))
     axes.legend(loc="center right")
     numbers = {"encoder_slope": slopes[0], "decoder_slope": slopes[1], "repeats": SNR_REPEATS}
-    return figure, numbers | {
-        name: dict(zip(map(str, SNR_KS), v)) for name, v in (("encoder", encoder), ("decoder", decoder))
-    }
+    return figure, numbers | {name: by_k(SNR_KS, v) for name, v in (("encoder", encoder), ("decoder", decoder))}
 
 
 # Numbers without a figure ---------------------------------------------------------------------------------
@@ -608,8 +619,17 @@ def underflow():
         a = torch.tensor([-300.0, -200.0], requires_grad=True)
         value = way(a)
         value.backward()
-        numbers[name] = [str(round(value.item(), 3)), [str(g) for g in a.grad.tolist()]]  # JSON has no nan
+        numbers[name] = [str(round(value.item(), 3)), [str(round(g, 3)) for g in a.grad.tolist()]]  # JSON has no nan
     return None, numbers
+
+
+def density():
+    """Wrong Gaussian log-densities beside the right one, at sigma = 2: {name: [at the mean, integral of exp]}."""
+    module, sigma, half_log_2pi = load_model_file(MODEL), torch.tensor([2.0]), 0.5 * math.log(2 * math.pi)
+    z, width = oracles.trapezoid(40.0, 4001)
+    right = module.gaussian_log_likelihood(z[:, None], torch.zeros(1), sigma)
+    ways = {"right": right, "no constant": right + half_log_2pi, "wrong sign": right + 2 * sigma.log()}
+    return None, {name: [log_p.max().item(), log_p.exp().sum().item() * width] for name, log_p in ways.items()}
 
 
 def detached():
@@ -631,9 +651,20 @@ def detached():
 
 
 DRAWN = (
-    generate, autoencoder, prior_sampling, rare_event, logarithm, elbo_gap, amortisation, jensen, bound, gradient_weights,
-    log_weights, posteriors, samples, test_nll, tied, signal_to_noise, underflow, detached,
-)  # fmt: skip
+    *(generate, autoencoder, prior_sampling, rare_event, logarithm, elbo_gap, amortisation, jensen, bound),
+    *(
+        gradient_weights,
+        log_weights,
+        posteriors,
+        samples,
+        test_nll,
+        tied,
+        signal_to_noise,
+        underflow,
+        density,
+        detached,
+    ),
+)
 
 
 def main():

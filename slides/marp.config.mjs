@@ -34,5 +34,8 @@ const withFonts = (marp) => {
 export default {
   engine: ({ marp }) => withFonts(marp.use(inlineImages)),
   html: true,
-  options: { emoji: { shortcode: false, unicode: false } }, // Marp's emoji are pictures from a CDN
+  options: {
+    markdown: { breaks: false }, // a line's end in the source is none on the slide
+    emoji: { shortcode: false, unicode: false }, // Marp's emoji are pictures from a CDN
+  },
 }
