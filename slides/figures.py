@@ -186,7 +186,7 @@ def autoencoder():
     draws = torch.randn(2000, model.d_latent, generator=generator())
     right.scatter(*draws[:, :2].T, s=5, color=SKY, label="$N(0, I)$", rasterized=True)
     right.scatter(*mu[:, :2].T, s=5, color="black", label="images", rasterized=True)
-    right.set(aspect="equal", xlim=(-3.2, 3.2), ylim=(-3.8, 3.2), xlabel="$z_1$", ylabel="$z_2$")
+    right.set(aspect="equal", xlim=(-3.9, 3.9), ylim=(-4.5, 3.3), xlabel="$z_1$", ylabel="$z_2$")
     right.set_title("two of ten latent units")
     right.legend(loc="lower center", markerscale=4, ncols=2, columnspacing=0.8, handletextpad=0.1, borderpad=0)
     inside = math.erf(1 / math.sqrt(2)) ** model.d_latent  # tanh: no image is encoded outside (-1, 1)
@@ -244,6 +244,15 @@ def rare_event_estimates():
     return scipy.stats.gamma.sf(DEADLINE, TASKS, scale=MEAN), plain, shifted
 
 
+def rare_event_variance_ratio():
+    """Var[plain] / Var[shifted] of one simulated project, in closed form."""
+    p = scipy.stats.gamma.sf(DEADLINE, TASKS, scale=MEAN)
+    # E_q[w^2; T > 70] = E_p[w; T > 70]: w is exponential in T, so this is another Gamma's tail.
+    rate = 2 / MEAN - 1 / SHIFTED_MEAN
+    second_moment = (SHIFTED_MEAN / MEAN / MEAN / rate) ** TASKS * scipy.stats.gamma.sf(DEADLINE, TASKS, scale=1 / rate)
+    return p * (1 - p) / (second_moment - p**2)
+
+
 def rare_event():
     """Plain Monte Carlo against importance sampling for a project of ten tasks that rarely takes over 70 days."""
     exact, plain, shifted = rare_event_estimates()
@@ -256,7 +265,7 @@ def rare_event():
     left.text(DEADLINE + 3, 0.0405, "late", color="#7A5200")
     left.set(xlabel="days for ten tasks", yticks=[], xlim=(0, 140), ylim=(0, 0.046))
     left.spines["left"].set_visible(False)
-    left.legend(loc="upper right", bbox_to_anchor=(1, 0.88))
+    left.legend(loc="upper left", bbox_to_anchor=(DEADLINE / 140, 0.85), borderpad=0)
     shown = 150
     heights = np.random.default_rng(1).uniform(-0.32, 0.32, shown)
     for y, estimates, color in ((1, plain, BLUE), (0, shifted, ORANGE)):
@@ -269,7 +278,8 @@ def rare_event():
     right.legend(loc="upper right")
     numbers = {"exact": exact, "projects": PROJECTS, "repeats": REPEATS, "plain_zero": (plain == 0).mean()}
     numbers |= {"plain_relative_error": errors[0], "shifted_relative_error": errors[1]}
-    return figure, numbers | {"variance_ratio": plain.var() / shifted.var()}
+    ratios = {"variance_ratio": rare_event_variance_ratio(), "measured_variance_ratio": plain.var() / shifted.var()}
+    return figure, numbers | ratios
 
 
 def logarithm():
@@ -559,14 +569,18 @@ def test_nll():
 def tied():
     """mu and sigma of each unit and image: on one curve in the tied network, where they should be in the untied."""
     figure, axes = canvas(11.6, 3.7, 1, 2, sharex=True, sharey=True)
-    for panel, untied in zip(axes, (False, True)):
+    numbers, x = {}, test_images(500)
+    for panel, name in zip(axes, ("tied", "untied")):
+        module, model = reference_model("vae", name == "untied")
         with torch.no_grad():
-            mu, sigma = reference_model("vae", untied)[1].encoder(test_images(500))
+            mu, sigma = model.encoder(x)
         panel.scatter(mu.flatten(), sigma.flatten(), s=6, color=BLUE, alpha=0.5, linewidth=0, rasterized=True)
-        panel.set(title="untied: two heads" if untied else "tied: $\\mu = \\tanh a$, $\\sigma = e^a$", xlabel="$\\mu$")
-    axes[0].set(yscale="log", ylabel="$\\sigma$", ylim=(0.02, 4), xlim=(-4, 4))
+        numbers[name] = {"std_log_w": sample_log_weights(module, model, x, 500).std(0).mean().item()}
+    axes[0].set(title="tied: $\\mu = \\tanh a$, $\\sigma = e^a$", xlabel="$\\mu$", ylabel="$\\sigma$")
+    axes[1].set(title="untied: two heads", xlabel="$\\mu$")
+    axes[0].set(yscale="log", ylim=(0.02, 4), xlim=(-4, 4))
     axes[0].set_yticks((0.1, 1), ("0.1", "1"))
-    return figure, {}
+    return figure, numbers
 
 
 SNR_KS, SNR_REPEATS = (1, 3, 10, 30, 100, 300, 1000), 50_000

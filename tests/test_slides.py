@@ -8,6 +8,7 @@ import re
 import subprocess
 
 import pytest
+import torch
 from conftest import ROOT
 
 from autograder import reference
@@ -36,6 +37,7 @@ QUOTES = {
         "{rare_event[repeats]:,} of them",
         "in {rare_event[plain_zero]:.0%}",
         "worth {rare_event[variance_ratio]:.0f} plain ones",
+        "measured: {rare_event[measured_variance_ratio]:.0f}",
     ],
     "The ELBO": ["{logarithm[weights][0]} and {logarithm[weights][1]} times", "{logarithm[lost]:.2f} nats too low"],
     "The gap is a KL divergence": [
@@ -76,7 +78,10 @@ QUOTES = {
         "{log_weights[iwae][effective_sample_size]:.1f} in the IWAE",
         "is {log_weights[vae][std_log_w]:.0f} nats in the VAE and {log_weights[iwae][std_log_w]:.0f} in the IWAE",
     ],
-    "The tied network": ["{amortisation[tied][gaps][q is tied]:.1f} nats were the tie's"],
+    "The tied network": [
+        "deviation of {tied[untied][std_log_w]:.1f} nats, tied {tied[tied][std_log_w]:.1f}",
+        "{amortisation[tied][gaps][q is tied]:.1f} nats were the tie's",
+    ],
     "Tighter bounds are not always better": ["{signal_to_noise[repeats]:,} gradients for each k"],
 }
 
@@ -121,6 +126,8 @@ def test_numbers_are_those_measured(title):
 
 
 def test_the_sizes_that_are_told_in_words():
+    rare = NUMBERS["rare_event"]
+    assert rare["measured_variance_ratio"] == pytest.approx(rare["variance_ratio"], rel=0.1)
     samples, nll, ratios = NUMBERS["samples"], NUMBERS["test_nll"], NUMBERS["signal_to_noise"]
     assert 2.5 < samples["IWAE"] / samples["VAE"] < 3.5  # three times
     assert samples["active units, VAE"] == samples["active units, IWAE"] == 10
@@ -149,6 +156,23 @@ def assert_close(found, wanted):
             assert_close(found[key], wanted[key])
     else:
         assert found == pytest.approx(wanted, rel=1e-4, abs=1e-5) if isinstance(wanted, float) else found == wanted
+
+
+def test_the_ends_of_float32():
+    assert torch.exp(torch.tensor(-104.0)) == 0 and torch.exp(torch.tensor(89.0)).isinf()
+    assert all(f"`exp({end})`" in BY_TITLE["Underflow"] for end in (-104, 89))
+
+
+def test_a_build_without_its_tools_says_what_to_install(monkeypatch, tmp_path):
+    build = load("build")
+    monkeypatch.setattr(build, "MARP", tmp_path / "marp")
+    monkeypatch.delenv("CHROME_PATH", raising=False)
+    monkeypatch.setattr(build.shutil, "which", lambda name: None)
+    assert "nodejs" in build.requirements()
+    monkeypatch.setattr(build.shutil, "which", lambda name: "/usr/bin/node" if name == "node" else None)
+    assert "npm ci" in build.requirements()
+    build.MARP.touch()
+    assert "chromium" in build.requirements()
 
 
 def test_the_table_of_results_is_the_reference():
