@@ -24,8 +24,8 @@ HINT = re.compile(r"# (TODO \d: \S.*)")
 
 # What students get; everything else belongs to the instructor (solutions, autograder, tests) or to the
 # maintainer (Makefile and CI, which need those).
-STUDENT_FOLDERS = ("base_code", "assignment", "slides", "benchmarks")
-STUDENT_FILES = ("CHANGELOG.md", "LICENSE", "requirements.txt")
+STUDENT_FOLDERS = ("base_code", "assignment", "slides/figures", "benchmarks")
+STUDENT_FILES = ("CHANGELOG.md", "LICENSE", "requirements.txt", "slides/iwae.pdf")  # the HTML holds speaker notes
 STUDENT_README = "base_code/README.md"  # becomes the README of the zip
 ZIP_DATE = (2026, 1, 1, 0, 0, 0)  # the same files make the same zip
 
@@ -92,8 +92,9 @@ def student_files():
         if path.is_file() and not hidden:
             files["README.md" if name == STUDENT_README else name] = path.read_bytes()
     for path, content in generated().items():
-        if path.relative_to(ROOT).parts[0] in STUDENT_FOLDERS:
-            files[path.relative_to(ROOT).as_posix()] = content
+        name = path.relative_to(ROOT).as_posix()
+        if not name.startswith("solutions/"):
+            files[name] = content
     for name, content in files.items():
         if re.search(rb"(BEGIN|END) SOLUTION", content):
             raise UserError(f"{name} holds a solution marker, so it cannot go to students")

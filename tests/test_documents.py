@@ -15,7 +15,16 @@ from autograder.checks import POINTS
 from autograder.misconceptions import MISCONCEPTIONS
 
 HANDOUT = ROOT / "assignment" / "README.md"
-DOCUMENTS = ["README.md", "CHANGELOG.md", "base_code/README.md", "assignment/README.md", "assignment/hints.md"]
+DOCUMENTS = {  # and the folder from which their links start
+    "README.md": ".",
+    "CHANGELOG.md": ".",
+    "base_code/README.md": ".",  # stands at the root of the students' zip
+    "assignment/README.md": "assignment",
+    "assignment/hints.md": "assignment",
+    "assignment/iwae/iwae.ipynb": "assignment/iwae",
+    "slides/README.md": "slides",
+    "slides/iwae.md": "slides",
+}
 
 
 def test_readmes_table_is_made_from_the_reference():
@@ -74,14 +83,14 @@ def test_the_handouts_underflow_is_what_float32_does():
 def test_links_and_paths_lead_somewhere(document):
     text = (ROOT / document).read_text()
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
-    # The student's README stands at the root of the zip; other links start from their document's folder.
-    folder = ROOT if document == "base_code/README.md" else (ROOT / document).parent
-    assert all((folder / link).exists() for link in links), links
+    assert all((ROOT / DOCUMENTS[document] / link).exists() for link in links), links
     paths = re.findall(r"(?:python |--model |--requirement )([\w./-]+\.(?:py|txt))", text)
     paths += re.findall(r"`((?:\w+/)+[\w.]*)`", text)
-    made = ("runs/", "data/", "dist/")  # by the commands
+    made = ("runs/", "data/", "dist/", "course/")  # by the commands
     for path in paths:
-        assert path.startswith(made) or (ROOT / path).exists(), path
+        assert path.startswith(made) or any((ROOT / folder / path).exists() for folder in (".", DOCUMENTS[document])), (
+            path
+        )
 
 
 @pytest.mark.parametrize("script", ["train", "evaluate", "visualize", "check"])
