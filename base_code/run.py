@@ -48,7 +48,7 @@ def load_model_file(path):
     try:
         exec(compile(source, str(path), "exec"), module.__dict__)
     except SyntaxError as error:
-        raise UserError(f"{path.name}, line {error.lineno}: {error.msg}") from None
+        raise UserError(f"{path.name}, line {error.lineno}: {type(error).__name__}: {error.msg}") from None
     except (Exception, SystemExit) as error:
         raise UserError(f"{path.name} does not import: {describe(error, path)}") from None
     missing = [name for name in MODEL_NAMES if not callable(getattr(module, name, None))]
@@ -180,7 +180,7 @@ def read_config(folder):
     """config.json of a run, with its settings as Settings."""
     path = Path(folder) / "config.json"
     if not path.is_file():
-        raise UserError(f"{folder} is not a run: it holds no config.json; train.py --out makes one")
+        raise UserError(f"{folder} is not a run: it holds no config.json; train.py makes one")
     try:
         config = json.loads(path.read_text())
         config["settings"] = Settings(**config["settings"])
@@ -212,7 +212,8 @@ def load_run(folder, device="auto"):
     settings = config["settings"]
     module = load_model_file(settings.model)
     if module.sha256 != config["model_sha256"]:
-        print(f"notice: {settings.model} has changed since {folder} was trained", file=sys.stderr)
+        now = "its weights are used with the file as it is now"
+        print(f"notice: {settings.model} has changed since {folder} was trained; {now}", file=sys.stderr)
     device = prepare_device(device)
     model = build_model(module, settings).to(device)
     load_weights(model, read_tensors(Path(folder) / "model.safetensors"), folder)

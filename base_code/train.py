@@ -159,8 +159,10 @@ def write_metrics(folder, rows):
 
 
 def free_folder(settings):
-    """runs/OBJECTIVE-DATA, or the first of runs/OBJECTIVE-DATA-2, -3, ... that is not taken."""
+    """runs/OBJECTIVE-DATA, with what else tells runs apart; or the first of -2, -3, ... that is not taken."""
     name = settings.objective + (f"-k{settings.train_k}" if settings.objective == "iwae" else "")
+    name += "-untied" if settings.untied else ""
+    name += f"-d{settings.d_latent}" if settings.d_latent != Settings.d_latent else ""
     base = Path("runs") / f"{name}-{settings.data}"
     candidates = itertools.chain([base], (base.with_name(f"{base.name}-{i}") for i in itertools.count(2)))
     return next(folder for folder in candidates if not folder.exists())

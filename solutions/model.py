@@ -67,8 +67,9 @@ def vae_objective(log_w):
 def log_mean_exp(a, dim=0):
     """log of the mean of exp(a) along one axis, for any offset of a.  [..., n, ...] -> [..., ...]
 
-    exp(-200) is 0 in float32, so log(mean(exp(a))) is -inf where the answer is about -200. Adding a
-    constant c to every entry adds exactly c to the answer: choose c so that nothing underflows.
+    exp(-200) is 0 in float32, so log(mean(exp(a))) is -inf where the answer is about -200. Subtracting
+    a constant c from every entry subtracts exactly c from the answer: choose c so that nothing overflows
+    and the largest term does not underflow.
     """
     ### BEGIN SOLUTION
     # TODO 3: compute log(mean(exp(a))) along dim without letting exp underflow or overflow.
@@ -99,7 +100,7 @@ class Encoder(nn.Module):
     """q(z | x) = N(mu, diag(sigma^2)).  [B, P] -> mu [B, D], sigma [B, D]
 
     Tied, the course's base network: one head a gives mu = tanh(a) and sigma = exp(a). This is a
-    restriction: a posterior far from the origin cannot be narrow, nor one near it wide.
+    restriction: mu lies in (-1, 1) and fixes sigma, small near -1, exactly 1 at 0, large near 1.
     Untied: a head for mu and a head for log(sigma).
     """
 

@@ -170,7 +170,7 @@ def test_impossible_settings_end_with_one_line(command, tmp_path, monkeypatch, o
     "source, message",
     [
         ("", "model.py lacks bernoulli_log_likelihood"),
-        ("def f(:\n", "model.py, line 1: invalid syntax"),
+        ("def f(:\n", "model.py, line 1: SyntaxError: invalid syntax"),
         ("raise SystemExit(0)\n", "does not import: model.py, line 1, in <module>: SystemExit"),
         ("import nothing_of_this_name\n", "does not import: model.py, line 1, in <module>: ModuleNotFoundError"),
         (("def iwae_objective", "def other"), "lacks iwae_objective"),
