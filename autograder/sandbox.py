@@ -248,9 +248,10 @@ def copy_files(folder, files, owner):
 
 
 def python_path():
-    """The folders of installed packages, torch's among them."""
+    """The folders of installed packages, torch's among them; resolved, as the sandbox sees no links to them."""
     known = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
-    return [p for p in sys.path if p in known or Path(p).name in ("site-packages", "dist-packages")]
+    found = [p for p in sys.path if p in known or Path(p).name in ("site-packages", "dist-packages")]
+    return [str(Path(p).resolve()) for p in found]
 
 
 def interpreter_folders():
