@@ -1,32 +1,18 @@
 """Grade one submission: run the checks one by one, and keep the ledger, results.json, as true as it can be."""
 
-import hashlib
 import secrets
 import time
-import tomllib
 from dataclasses import dataclass
 
-from autograder import ROOT, report
+from autograder import report
 from autograder.checks import CHECKS, Check
 from autograder.judge import Draw
 from autograder.nll import NLL_CHECKS, Measurement
 from autograder.sandbox import LEVELS
 from autograder.student import Lost, Student
+from autograder.version import grader_version
 from run import write_atomically, write_json
 from settings import require
-
-VERSIONED = ("autograder/*.py", "autograder/*.toml", "base_code/*.py", "solutions/model.py", "solutions/reference.json")
-
-
-def grader_version():
-    """The kit's version, and a digest of every file that can change a mark."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    digest = hashlib.sha256()
-    for pattern in VERSIONED:
-        for path in sorted(ROOT.glob(pattern)):
-            if path != ROOT / "base_code" / "model.py":  # that is what a student edits
-                digest.update(path.read_bytes())
-    return f"{version}+{digest.hexdigest()[:12]}"
 
 
 @dataclass

@@ -12,7 +12,6 @@ Levels, the best that works on the machine is probed:
 
 import contextlib
 import functools
-import itertools
 import json
 import os
 import shutil
@@ -143,14 +142,12 @@ def died_of(number):
 class Sandbox:
     """A confined zygote. It starts at once, in the background; start() waits for it."""
 
-    counter = itertools.count()
-
     def __init__(self, serve, files, level=None, limits=Limits()):  # noqa: B008
         """serve: the name of the module, one of the files (paths), whose serve(channel) answers requests."""
         self.level = probe() if level is None else level
         self.limits = limits
         self.folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
-        self.user_id = 40000 + (os.getpid() * 16 + next(self.counter)) % 20000  # its own, so that limits are, too
+        self.user_id, self.claim = claim_user_id()
         self.is_ready = False
         self.control, inside = socket.socketpair()
         self.errors = (self.folder / "errors").open("w+b")
@@ -169,6 +166,7 @@ class Sandbox:
             )
         except BaseException:
             shutil.rmtree(self.folder)
+            self.claim.close()
             raise
         finally:
             inside.close()
@@ -225,6 +223,7 @@ class Sandbox:
         self.errors.seek(0)
         self.said = self.errors.read()[-2000:].decode(errors="replace").strip() or "it said nothing"
         self.errors.close()
+        self.claim.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):
@@ -232,6 +231,24 @@ class Sandbox:
 
     def __exit__(self, *_):
         self.close()
+
+
+def claim_user_id():
+    """A user id that no other sandbox of this machine has now, and the socket whose name claims it while it is open.
+
+    Shared, it would share the limits, and at level 2 the end of one sandbox would end the other.
+    """
+    claim = socket.socket(socket.AF_UNIX)
+    first = os.getpid() * 16
+    for i in range(20000):
+        user_id = 40000 + (first + i) % 20000
+        try:
+            if sys.platform == "linux":  # elsewhere there are no such names, nor user ids to claim
+                claim.bind(f"\0sandbox-user-{user_id}")
+            return user_id, claim
+        except OSError:
+            continue
+    raise Unavailable("no user id is free")
 
 
 def copy_files(folder, files, owner):

@@ -39,17 +39,25 @@ class Submission:
 
     @classmethod
     def read(cls, path):
+        path = Path(path)
+        return cls.take(path, lambda: read_file(path, MAX_SOURCE))
+
+    @classmethod
+    def take(cls, path, read):
+        """read: a function that returns the file's bytes, or raises Rejected."""
         try:
-            return cls(Path(path), read_source(Path(path)))
+            source = read()
+            check_source(path.name, source)
+            return cls(path, source)
         except Rejected as reason:
-            return cls(Path(path), b"", str(reason))
+            return cls(path, b"", str(reason))
 
     @property
     def sha256(self):
         return hashlib.sha256(self.source).hexdigest()
 
 
-def read_source(path):
+def read_file(path, limit):
     """The bytes of a regular file of limited size; no link is followed, no pipe is waited for."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -63,16 +71,25 @@ def read_source(path):
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
             raise Rejected(f"{path.name} is {kind}; expected the Python file model.py")
-        if status.st_size > MAX_SOURCE:
-            found = f"{status.st_size:,} bytes"
-            raise Rejected(f"{path.name} has {found}; expected the edited model.py, at most {MAX_SOURCE:,}")
-        source = os.read(descriptor, MAX_SOURCE + 1)
+        if status.st_size > limit:
+            raise Rejected(f"{path.name} has {status.st_size:,} bytes; {at_most(limit)}")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(limit + 1)
     finally:
         os.close(descriptor)
+
+
+def at_most(limit):
+    if limit == MAX_SOURCE:
+        return f"expected the edited model.py, at most {limit:,}"
+    return f"at most {limit:,} are read; hand in model.py alone"
+
+
+def check_source(name, source):
+    """Rejected, with advice, for what can be no Python file."""
     if source[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise Rejected(f"{path.name} is saved as UTF-16; save it as UTF-8")
+        raise Rejected(f"{name} is saved as UTF-16; save it as UTF-8")
     if b"\0" in source:
-        raise Rejected(f"{path.name} holds NUL bytes, so it is no Python file; save it as UTF-8 text")
+        raise Rejected(f"{name} holds NUL bytes, so it is no Python file; save it as UTF-8 text")
     if not source.strip():
-        raise Rejected(f"{path.name} is empty; hand in the edited base_code/model.py")
-    return source
+        raise Rejected(f"{name} is empty; hand in the edited base_code/model.py")
