@@ -1,6 +1,7 @@
 """The instructor's commands: python -m autograder COMMAND."""
 
 import argparse
+import collections
 from pathlib import Path
 
 import autograder  # noqa: F401  first: it makes base_code importable
@@ -41,6 +42,30 @@ def report_folders(files, folder):
         taken = sum(other == name or other.startswith(f"{name}-") for other in names)
         names.append(f"{name}-{taken + 1}" if taken else name)
     return [folder / name for name in names]
+
+
+def run_class(arguments):
+    from autograder.classroom import Options, grade_class
+
+    for name in ("jobs", "limit"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name} {value}: expected 1 or more")
+    options = Options(arguments.nll, arguments.feedback, arguments.lowest_level)
+    where = (arguments.jobs, arguments.scheduler, arguments.limit, arguments.roster)
+    rows = grade_class(arguments.submissions, arguments.out, options, *where)
+    counts = collections.Counter(row.status for row in rows)
+    print(f"{len(rows)} students: {', '.join(f'{n} {status}' for status, n in counts.most_common())}")
+    print(f"{arguments.out / 'summary.html'}, and beside it grades.csv, canvas.csv, moodle.csv, students/")
+    if counts["set aside"]:
+        raise UserError(f"{counts['set aside']} set aside: no mark, the grader failed; run the same command again")
+
+
+def run_gradescope(arguments):
+    from autograder import gradescope
+
+    gradescope.build(arguments.out)
+    print(f"wrote {arguments.out}")
 
 
 def run_release(arguments):
@@ -85,6 +110,42 @@ def main():
     )  # fmt: skip
     command.add_argument("--seed", type=int, help="repeat a grading with the inputs of its seed (default: a fresh one)")
     command.set_defaults(run=run_grade)
+
+    command = commands.add_parser(
+        "class", help="grade a class: a mark and a report for everyone, tables for gradebooks, a summary",
+        description="Grade a class. Stopped or killed, the same command goes on where it was."
+    )  # fmt: skip
+    command.add_argument(
+        "submissions", type=Path, metavar="SUBMISSIONS",
+        help="a folder or a zip: one folder per student with model.py, nbgrader's submitted/, or a download of Moodle, "
+        "Canvas or Gradescope"
+    )  # fmt: skip
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="results, kept between runs")
+    command.add_argument("--nll", choices=("full", "short", "off"), default="full", help="as for grade (default: full)")
+    place = command.add_mutually_exclusive_group()
+    place.add_argument("--jobs", type=int, metavar="N", help="processes on this machine (default: one for each core)")
+    place.add_argument("--scheduler", metavar="tcp://HOST:8786", help="a dask scheduler, whose workers have the kit")
+    command.add_argument("--limit", type=int, metavar="N", help="grade at most N more files now")
+    command.add_argument(
+        "--roster", type=Path, metavar="FILE",
+        help="a CSV with names, ids and email addresses: an export of Canvas' gradebook, Moodle's grading worksheet"
+    )  # fmt: skip
+    command.add_argument(
+        "--feedback", choices=("student", "instructor"), default="student",
+        help="instructor: with seeds, inputs and numbers (default: student)"
+    )  # fmt: skip
+    command.add_argument(
+        "--lowest-level", type=int, choices=(0, 1, 2, 3), default=2,
+        help="grade only where the sandbox has this level or a better one (default: 2)"
+    )  # fmt: skip
+    command.set_defaults(run=run_class)
+
+    command = commands.add_parser("gradescope", help="build the zip that Gradescope wants as its autograder")
+    command.add_argument(
+        "--out", type=Path, default=Path("dist/iwae-gradescope.zip"), metavar="FILE",
+        help="(default: dist/iwae-gradescope.zip)"
+    )  # fmt: skip
+    command.set_defaults(run=run_gradescope)
 
     command = commands.add_parser("release", help="make the students' files from solutions/")
     command.add_argument("--check", action="store_true", help="change nothing; fail if the files are not up to date")

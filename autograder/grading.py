@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autograder import report
 from autograder.checks import CHECKS, Check
@@ -32,8 +32,8 @@ class Result:
 class Grading:
     """The checks of one submission, called through its Student, whom the caller closes."""
 
-    def __init__(self, student, nll="full", seed=None, folder=None, voice="student"):
-        """nll: "full", "short" or "off". folder: where results.json and report.html go, if anywhere."""
+    def __init__(self, student, nll="full", seed=None, folder=None, voice="student", dataset="auto"):
+        """nll: "full", "short" or "off", on the dataset. folder: where results.json and report.html go, if anywhere."""
         self.student, self.submission = student, student.submission
         self.nll, self.folder, self.voice = nll, folder, voice
         self.seed = secrets.randbits(32) if seed is None else seed
@@ -47,7 +47,7 @@ class Grading:
         self.measurement = None
         if nll != "off":
             seed = Draw(self.seed, "nll").seed()
-            self.measurement = Measurement(self.submission, nll, seed, student.level)
+            self.measurement = Measurement(self.submission, nll, seed, student.level, dataset)
         self.write()
 
     @property
@@ -94,6 +94,17 @@ class Grading:
     def write_html(self):
         if self.folder:
             write_atomically(self.folder / "report.html", report.html(self).encode())
+
+
+def set_aside(submission, reason, **options):
+    """The Grading, not a mark, of a submission that could not be graded."""
+    with Student(replace(submission, rejected=reason)) as student:
+        grading = Grading(student, **options)
+    for result in grading.results.values():
+        result.verdict, result.lost = "INFRA", Lost("INFRA", reason)
+    grading.write()
+    grading.write_html()
+    return grading
 
 
 def grade(submission, sandbox=None, **options):

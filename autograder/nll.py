@@ -47,9 +47,9 @@ class Training:
 class Measurement:
     """Trains both objectives when the first of their checks asks, once."""
 
-    def __init__(self, submission, mode, seed, level=None):
+    def __init__(self, submission, mode, seed, level=None, dataset="auto"):
         self.submission, self.mode, self.seed, self.level = submission, mode, seed, level
-        self.trainings, self.data = None, None
+        self.trainings, self.dataset, self.data = None, dataset, None  # wanted, and used
 
     def figure(self, objective):
         """The test NLL of an objective; Lost where the training failed."""
@@ -72,7 +72,7 @@ class Measurement:
             ready = [objective for objective in TRAIN_K if not self.trainings[objective].lost]
             if not ready:
                 return
-            self.data = choose("auto")
+            self.data = choose(self.dataset)
             epochs = EPOCHS[self.mode][self.data]
             bar = tqdm(total=epochs * len(ready), desc="training VAE and IWAE", unit=" epochs", disable=None)
             with bar:

@@ -7,11 +7,11 @@ from autograder import ROOT
 
 GRADING = (
     "checks frames grading judge misconceptions nll oracles report sandbox student submission version worker zygote"
-)
+).split()
 KIT = (  # every file that can change a mark; the zip for Gradescope holds these
     "autograder/__init__.py",
     "autograder/points.toml",
-    *(f"autograder/{name}.py" for name in [*GRADING, "worker", "zygote"]),
+    *(f"autograder/{name}.py" for name in GRADING),
     *(f"base_code/{name}.py" for name in ("cli", "data", "evaluate", "loop", "run", "settings", "visualize")),
     "solutions/model.py",
     "solutions/reference.json",

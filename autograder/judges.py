@@ -1,0 +1,168 @@
+"""Judges where dask's workers run: for each submission a process of its own, with a sandbox of its own.
+
+A worker keeps one process that has imported torch and the checks, which takes seconds, and forks a judge from it for
+each submission, which takes milliseconds. The worker itself imports neither torch nor anything of a submission.
+"""
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from autograder import ROOT, frames
+
+JUDGE_SECONDS = {"off": 900, "short": 2400, "full": 6000}  # more than the limits of all requests to a sandbox together
+START_SECONDS = 180.0  # for importing torch, on a busy machine
+LOCAL = threading.local()  # a Judges for each thread of a worker
+
+
+class JudgeDied(Exception):
+    """A judge that gave no report, in one sentence."""
+
+
+class WrongWorker(Exception):
+    """A worker that must not grade, in one sentence."""
+
+
+def judge(job, source):
+    """dask's task: grade a submission's bytes. Returns the bytes of results.json and of report.html.
+
+    job: "name", "rejected", "nll", "voice", "version", "lowest_level".
+    """
+    judges = getattr(LOCAL, "judges", None)
+    if judges is None or not judges.is_alive:
+        judges = LOCAL.judges = Judges()
+    judges.check(job["version"], job["lowest_level"])
+    return judges.judge(job, source)
+
+
+class Judges:
+    """The process that forks judges, as a worker sees it."""
+
+    def __init__(self):
+        self.control, inside = socket.socketpair()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "autograder.judges", str(inside.fileno())],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},  # a core has a worker of its own
+            stdin=subprocess.DEVNULL,
+            pass_fds=[inside.fileno()],
+            start_new_session=True,  # Ctrl-C is the command's
+        )
+        inside.close()
+        self.hello, _ = self.receive(START_SECONDS, "the judge did not start")
+
+    @property
+    def is_alive(self):
+        return self.process.poll() is None
+
+    def check(self, version, lowest_level):
+        where = f"the worker on {socket.gethostname()}"
+        if self.hello["version"] != version:
+            found = self.hello["version"]
+            raise WrongWorker(f"{where} has grader {found}, this command {version}: give both the same kit")
+        if self.hello["level"] < lowest_level:
+            raise WrongWorker(
+                f"{where} has only sandbox level {self.hello['level']}: install bubblewrap there, or accept it with "
+                f"--lowest-level {self.hello['level']}"
+            )
+
+    def judge(self, job, source):
+        frames.send(self.control, job, source)
+        header, body = self.receive(JUDGE_SECONDS[job["nll"]], "the judge ended without a report")
+        if not header["results"]:
+            raise JudgeDied(f"the judge ended without a report, {header['status']}")
+        return body[: header["results"]], body[header["results"] :]
+
+    def receive(self, seconds, sentence):
+        try:
+            return frames.receive(self.control, time.monotonic() + seconds)
+        except TimeoutError:
+            sentence = f"the judge took more than {seconds:.0f} seconds"
+        except (EOFError, OSError):
+            pass
+        self.close()
+        raise JudgeDied(sentence)
+
+    def close(self):
+        self.control.close()  # which it takes as the order to kill its judge and end
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+# In that process ------------------------------------------------------------------------------------------
+
+
+def main():
+    control = socket.socket(fileno=int(sys.argv[1]))
+    with tempfile.TemporaryDirectory(prefix="judges-") as folder:
+        Path(folder).chmod(0o711)  # a sandbox's other user must pass
+        tempfile.tempdir = folder  # so that what killed judges leave goes with this process
+        from autograder import grading  # noqa: F401  with all that it needs
+        from autograder.sandbox import probe
+        from autograder.version import grader_version
+
+        frames.send(control, {"version": grader_version(), "level": probe()})
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                serve_one(control, *frames.receive(control))
+
+
+def serve_one(control, job, source):
+    """Fork a judge and wait for its end, or for the worker's: then the judge goes as well. EOFError if so."""
+    alive, ours = os.pipe()  # closes when the judge ends
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(alive)
+            control.close()
+            write_report(job, source)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+    os.close(ours)
+    select.select([control, alive], [], [])
+    os.close(alive)
+    if select.select([control], [], [], 0)[0]:  # the worker has gone: it sends nothing while it waits
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise EOFError
+    send_report(control, os.waitpid(pid, 0)[1], Path(tempfile.gettempdir(), f"report-{pid}"))
+
+
+def write_report(job, source):
+    """Grade, and leave the report in a folder that is named after this process."""
+    from autograder.grading import grade
+    from autograder.submission import Submission
+
+    submission = Submission(Path(job["name"]), source, job["rejected"])
+    folder = Path(tempfile.gettempdir(), f"report-{os.getpid()}")
+    grade(submission, nll=job["nll"], folder=folder, voice=job["voice"])
+
+
+def send_report(control, status, folder):
+    results = report = b""
+    if status == 0:
+        results, report = (folder / "results.json").read_bytes(), (folder / "report.html").read_bytes()
+    shutil.rmtree(folder, ignore_errors=True)
+    ended = f"exit status {os.waitstatus_to_exitcode(status)}"
+    frames.send(control, {"results": len(results), "status": ended}, results + report)
+
+
+if __name__ == "__main__":
+    main()
