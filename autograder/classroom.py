@@ -135,21 +135,25 @@ def connected(jobs, scheduler):
 
 def local_cluster(jobs):
     """Encrypted, as whoever could speak to it, a submission at sandbox level 2 say, would have all its rights."""
-    settings = {"distributed.scheduler.allowed-failures": DEATHS - 1}
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # its processes: Ctrl-C is for this one
+    settings = {
+        "distributed.scheduler.allowed-failures": DEATHS - 1,
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+    }
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # for its processes: Ctrl-C is for this one
     try:
         with dask.config.set(settings):
             return LocalCluster(
                 n_workers=jobs,
                 threads_per_worker=1,
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 memory_limit=None,
                 security=True,
                 silence_logs=logging.CRITICAL,
             )
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 def grade_missing(missing, store, jobs, scheduler):

@@ -81,7 +81,7 @@ class Student:
         unique = self.moodle_id or self.canvas_id or (self.sis_id or self.email if not self.login else "")
         full = unicodedata.normalize("NFC", f"{self.name}_{unique}" if unique else self.name)
         safe = re.sub(r"[^\w.@+-]", "_", full).lstrip(".-")[:60]
-        return safe if safe == full else f"{safe}-{sha256(full.encode(errors='replace')).hexdigest()[:8]}"
+        return safe if safe and safe == full else f"{safe}-{sha256(full.encode(errors='replace')).hexdigest()[:8]}"
 
 
 @dataclass

@@ -130,8 +130,9 @@ def identities(student):
         if value := getattr(student, name):
             yield name, value.casefold()
     letters = "".join(c for c in unicodedata.normalize("NFKD", student.name.casefold()) if c.isalnum() or c in " ,")
-    yield "words", " ".join(sorted(re.split(r"[ ,]+", letters.strip())))  # "Silva, Ana" and "Ana Silva"
-    yield "letters", re.sub("[ ,]", "", letters)  # Canvas' silvaana
+    words = letters.replace(",", " ").split()
+    for i in range(len(words)):  # "Ana Silva", "Silva, Ana" and Canvas' "silvaana"
+        yield "letters", "".join(words[i:] + words[:i])
     if student.login:  # a folder may be named after anything
         for name in ("email", "sis_id", "canvas_id"):
             yield name, student.login.casefold()

@@ -108,6 +108,7 @@ class Judges:
 
 def main():
     control = socket.socket(fileno=int(sys.argv[1]))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # submissions find what they find elsewhere
     with tempfile.TemporaryDirectory(prefix="judges-") as folder:
         Path(folder).chmod(0o711)  # a sandbox's other user must pass
         tempfile.tempdir = folder  # so that what killed judges leave goes with this process

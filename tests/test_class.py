@@ -1,0 +1,481 @@
+"""A class: what instructors download, what gradebooks take, a kill in the middle, several workers, set aside."""
+
+import contextlib
+import csv
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import threading
+import time
+
+import psutil
+import pytest
+from conftest import ROOT, finish, start
+
+import classes
+import submissions
+from autograder import classroom, collect, gradebooks, judges
+from autograder.collect import Student
+from autograder.misconceptions import MISCONCEPTIONS
+from autograder.submission import MAX_SOURCE, Submission
+from cli import UserError
+from hostile import BANK
+
+NAMES = ["Ana Silva", "Bo Li", "Çelik Öz", "Dee O'Hara", "=cmd() Eve"]
+
+
+# What instructors have ------------------------------------------------------------------------------------
+
+
+def read_all(path):
+    return {hand_in.student.name: hand_in.read() for hand_in in collect.collect(path).hand_ins}
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize("layout", classes.LAYOUTS)
+def test_a_download_is_read_as_it_is(tmp_path, layout, packed):
+    students = {name: f"# {name}\n".encode() for name in NAMES}
+    files = classes.LAYOUTS[layout](students)
+    if packed:
+        path = tmp_path / "download.zip"
+        path.write_bytes(classes.zipped(files))
+    else:
+        path = classes.in_folder(tmp_path / "download", files)
+    before = sorted(tmp_path.rglob("*"))
+    expected = set(students.values())
+    found = read_all(path)
+    assert {submission.source for submission, _ in found.values()} == expected
+    for name, (submission, _) in found.items():  # each student has their own
+        letters = re.sub(r"[^a-z]", "", submission.source.decode()[2:].lower())
+        assert re.sub(r"[^a-z]", "", name.lower()) == letters
+    assert not collect.collect(path).unrecognised
+    assert sorted(tmp_path.rglob("*")) == before, "something was extracted"
+
+
+def test_of_several_attempts_the_newest_counts_and_is_told(tmp_path):
+    files = {
+        "li_100_11_model.py": b"old",
+        "li_LATE_100_30_model-2.py": b"newest",
+        "li_100_12_model-1.py": b"middle",
+        "li_100_31_notes.txt": b"",
+        "oz_LATE_200_13_work.zip": classes.zipped({"model.py": b"in a zip"}),
+        "oz_LATE_200_12_model.py": b"old",
+    }
+    found = read_all(classes.in_folder(tmp_path, files))
+    submission, notes = found["li"]
+    assert submission.source == b"newest"
+    assert "the newest" in notes[0] and "li_100_11_model.py" in notes[0]
+    submission, notes = found["oz"]
+    assert submission.source == b"in a zip" and "oz_LATE_200_12_model.py" in notes[0]
+
+
+def test_of_a_students_files_the_one_in_its_place_counts(tmp_path):
+    files = {"ana/model.py": b"right", "ana/old/model.py": b"", "bo/lab1/model.py": b"no", "bo/iwae/model.py": b"right"}
+    for submission, notes in read_all(classes.in_folder(tmp_path, files)).values():
+        assert submission.source == b"right" and "not graded" in notes[0]
+
+
+def test_what_fits_no_layout_is_listed_and_never_graded(tmp_path):
+    files = {"Ana_12_assignsubmission_file_/model.py": b"a", "model.py": b"whose?", "list.xlsx": b"",
+             "Ana_12_assignsubmission_onlinetext_/onlinetext.html": b""}  # fmt: skip
+    collection = collect.collect(classes.in_folder(tmp_path, files))
+    assert [hand_in.student.name for hand_in in collection.hand_ins] == ["Ana"]
+    assert collection.unrecognised == ["Ana_12_assignsubmission_onlinetext_", "list.xlsx", "model.py"]
+
+
+def test_a_group_and_who_handed_in_nothing(tmp_path):
+    metadata = {
+        "submission_1": {":submitters": [{":name": "Ana"}, {":name": "Bo"}], ":created_at": "2026-11-01"},
+        "submission_2": {":submitters": [{":name": "Bo"}], ":created_at": "2026-11-02"},
+        "submission_3": {":submitters": [{":name": "Cy"}], ":created_at": "2026-11-02"},
+    }
+    files = {"submission_1/model.py": b"1", "submission_2/model.py": b"2", "submission_9/model.py": b"9"}
+    files["submission_metadata.yml"] = classes.yaml.safe_dump(metadata).encode()
+    path = classes.in_folder(tmp_path, files)
+    found = read_all(path)
+    assert {name: submission.source for name, (submission, _) in found.items()} == {"Ana": b"1", "Bo": b"2", "Cy": b""}
+    assert "no model.py" in found["Cy"][0].rejected
+    assert collect.collect(path).unrecognised == ["submission_9"]
+
+
+def link(info):
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+
+
+def encrypted(content):
+    """Set the flag bit in the local and in the central header."""
+    for mark, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        at = content.index(mark) + offset
+        content = content[:at] + bytes([content[at] | 1]) + content[at + 1 :]
+    return content
+
+
+def lying_bomb():
+    """100 MB of zeros in an entry that says it has 10 bytes."""
+    content = classes.zipped({"model.py": bytes(10**8)})
+    return content.replace((10**8).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+
+
+ODD_ZIPS = {
+    "a bomb": (classes.zipped({"model.py": bytes(10**8)}), "100,000,000 bytes"),
+    "a bomb that lies": (lying_bomb(), "damaged|larger than"),
+    "encrypted": (encrypted(classes.zipped({"model.py": b"x"})), "encrypted"),
+    "a link": (classes.zipped({"model.py": b"/etc/passwd"}, link), "a link"),
+    "a path out": (classes.zipped({"../model.py": b"x"}), "no model.py"),
+    "an absolute path": (classes.zipped({"/model.py": b"x"}), "no model.py"),
+    "no zip": (b"Rar!", "no zip"),
+    "cut short": (classes.zipped({"model.py": b"x" * 1000})[:-30], "no zip"),
+    "damaged": (classes.zipped({"model.py": os.urandom(1000)}).replace(b"PK\3\4", b"PK\3\5", 1), "damaged"),
+    "another name": (classes.zipped({"modell.py": b"x"}), "no model.py"),
+    "nothing": (classes.zipped({}), "no model.py"),
+    "too many files": (classes.zipped({f"{n}": b"" for n in range(30_000)}), "too many files"),
+    "NUL bytes": (classes.zipped({"model.py": b"\0"}), "NUL bytes"),
+}
+
+
+@pytest.mark.parametrize("name", ODD_ZIPS)
+def test_an_odd_zip_is_rejected_with_a_sentence(tmp_path, name):
+    content, says = ODD_ZIPS[name]
+    classes.in_folder(tmp_path, {"ana/hand-in.zip": content, "bo/model.py": b"right"})
+    found = read_all(tmp_path)
+    submission, _ = found["ana"]
+    assert submission.source == b"" and re.search(says, submission.rejected), submission.rejected
+    assert found["bo"][0].source == b"right"
+
+
+def test_odd_files_are_rejected_with_a_sentence(tmp_path):
+    classes.in_folder(tmp_path, {"big/model.py": bytes(MAX_SOURCE + 1), "none/notes.txt": b"", "empty/model.py": None})
+    for name in ("link", "pipe"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link" / "model.py").symlink_to(ROOT / "solutions" / "model.py")
+    os.mkfifo(tmp_path / "pipe" / "model.py")
+    (tmp_path / "outside").symlink_to(ROOT)
+    reasons = {name: submission.rejected for name, (submission, _) in read_all(tmp_path).items()}
+    says = {"big": "bytes", "none": "found notes.txt", "empty": "empty", "link": "link", "pipe": "no regular file"}
+    assert set(reasons) == set(says)
+    assert all(says[name] in reason for name, reason in reasons.items()), reasons
+    assert collect.collect(tmp_path).unrecognised == ["outside (a link)"]
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [({}, "no submissions"), ({"model.py": b"x"}, "found model.py"), ({"submission_metadata.yml": b"{"}, "cannot be")],
+)
+def test_a_folder_without_submissions_is_an_error_in_a_line(tmp_path, files, says):
+    with pytest.raises(UserError, match=says):
+        collect.collect(classes.in_folder(tmp_path, files))
+
+
+# Gradebooks -----------------------------------------------------------------------------------------------
+
+EVIL = [
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-2",
+    "@SUM(A1)",
+    "\t=1",
+    'O\'Hara, "Dee"',
+    "Ünï çödé",
+    "名前",
+    "two\nlines",
+    "＝1",
+]
+
+
+def row(student, score, **more):
+    return gradebooks.Row.make(student, "key", "", [], classes.results(score), **more)
+
+
+def read_csv(path):
+    return list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A folder as the store has it, for rows that are made by hand."""
+    return classes.in_folder(tmp_path / "stored", {"results.json": b"{}", "report.html": b""})
+
+
+def test_every_csv_parses_back_to_the_marks_and_holds_no_formula(tmp_path, stored):
+    students = [
+        Student(name, email=f"{n}@example.edu", canvas_id=str(n), sis_id=name, login=name)
+        for n, name in enumerate(EVIL)
+    ]
+    gradebooks.write(tmp_path, [row(s, n, path=stored) for n, s in enumerate(students)], "IWAE (12345)")
+    header, points, *lines = read_csv_lines(tmp_path / "canvas.csv")
+    assert header == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "IWAE (12345)"]
+    assert points == ["Points Possible", "", "", "", "", "80"]
+    assert [(line[1], line[5]) for line in lines] == [(str(n), str(n)) for n in range(len(EVIL))]
+    found = read_csv(tmp_path / "moodle.csv")
+    assert [(line["Email address"], line["IWAE"]) for line in found] == [(s.email, s.canvas_id) for s in students]
+    found = read_csv(tmp_path / "grades.csv")
+    assert [line["score"] for line in found] == [s.canvas_id for s in students]
+    for line, name in zip(found, EVIL):
+        assert line["student"].removeprefix("'") == " ".join(name.split())
+    for name in ("canvas.csv", "moodle.csv", "grades.csv"):
+        for cells in read_csv_lines(tmp_path / name):
+            assert not any(re.match(r"\s*[=+@\-\t\r＝＋－＠]", cell) for cell in cells), cells
+
+
+def read_csv_lines(path):
+    return list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+
+
+def test_students_folders_stay_inside_and_apart(tmp_path, stored):
+    names = ["../../etc", "a/b", "a_b", "a:b", ".hidden", "x" * 300, "Ünï", "CON", ""]
+    gradebooks.write(tmp_path, [row(Student(name), 1, path=stored) for name in names])
+    folders = list((tmp_path / "students").iterdir())
+    assert len(folders) == len(names)
+    assert all((folder / "report.html").is_file() for folder in folders)
+
+
+ROSTERS = {
+    "canvas": ("Student,ID,SIS User ID,SIS Login ID,Section,Lab (1),IWAE again (77)\n"
+               "    Points Possible,,,,,10,80\n\"Silva, Ana\",100,s1,ana,A,,\n\"Li, Bo\",101,s2,bo,B,,\n"),
+    "moodle": ("Identifier,Full name,Email address,Grade\n"
+               "Participant 1000,Ana Silva,ana@x.edu,\nParticipant 1001,Bo Li,bo@x.edu,\n"),
+    "one's own": "First name;Surname;Username;Email\nAna;Silva;ana;ana@x.edu\nBo;Li;bo;bo@x.edu\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ROSTERS)
+@pytest.mark.parametrize(
+    "students",
+    [
+        [Student("silvaana", canvas_id="100"), Student("libo", canvas_id="101")],
+        [Student("Ana Silva", moodle_id="1000"), Student("Bo Li", moodle_id="1001")],
+        [Student("Ana SILVA"), Student("Li, Bo")],
+    ],
+    ids=["canvas", "moodle", "names"],
+)
+def test_a_roster_maps_students(tmp_path, stored, form, students):
+    (tmp_path / "roster.csv").write_text(ROSTERS[form], encoding="utf-8-sig")
+    roster = gradebooks.read_roster(tmp_path / "roster.csv")
+    rows = [row(s, n, path=stored) for n, s in enumerate(students)]
+    assert gradebooks.match(rows, roster) == []
+    for found, login in zip(rows, ("ana", "bo")):
+        assert login in (found.listed.login, found.listed.email.partition("@")[0])
+    assert roster.assignment == ("IWAE again (77)" if form == "canvas" else None)
+
+
+def test_who_is_not_in_the_roster_is_listed(tmp_path, stored):
+    (tmp_path / "roster.csv").write_text("Name,Email\nAna Silva,a@x.edu\nAna Silva,b@x.edu\nBo Li,c@x.edu\n")
+    rows = [row(Student(name), 1, path=stored) for name in ("Ana Silva", "Cy Young")]
+    problems = gradebooks.match(rows, gradebooks.read_roster(tmp_path / "roster.csv"))
+    assert "Ana Silva: several in the roster" in problems and "Cy Young: not in the roster" in problems
+    assert "Bo Li: in the roster, nothing handed in" in problems
+
+
+# Grading --------------------------------------------------------------------------------------------------
+
+
+def make_class(n):
+    """{student: source}: right, wrong, hostile, unreadable, and some that are the same."""
+    hostile = [h for h in BANK if h.name in ("exits at import", "segmentation fault", "endless loop", "200 forks")]
+    made = {}
+    for i in range(n):
+        number = i // 5
+        bad, entry = hostile[number % len(hostile)], MISCONCEPTIONS[7 * number % len(MISCONCEPTIONS)]
+        kind, source = [
+            ("right", submissions.submission(f"# {number}").source),
+            ("wrong", submissions.wrong(entry).source),
+            ("hostile", submissions.submission(bad.text, bad.base).source),
+            ("unreadable", [None, b"", bytes(MAX_SOURCE + 1), "é".encode("utf-16")][number % 4]),
+            ("same", submissions.submission("# the same").source),
+        ][i % 5]
+        made[f"{kind} {chr(97 + number)}"] = source
+    return made
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """dask's scheduler and two workers, started by hand as the README says: (address, workers)."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    quiet = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+    scheduler = start("-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2],
+                      "--no-dashboard", **quiet)  # fmt: skip
+    silence(scheduler)
+    workers = [start_worker(address) for _ in range(2)]
+    yield address, workers
+    for process in (*workers, scheduler):
+        process.terminate()
+        process.wait(30)
+
+
+def start_worker(address):
+    worker = start("-m", "dask", "worker", address, "--nthreads", 1, "--no-dashboard")
+    silence(worker)
+    return worker
+
+
+def silence(process):
+    """Read what it says, so that it never waits for a reader."""
+    for stream in (process.stdout, process.stderr):
+        threading.Thread(target=stream.read, daemon=True).start()
+
+
+def command(path, out, *arguments):
+    return ("-m", "autograder", "class", path, "--out", out, "--nll", "off", "--lowest-level", 1, *arguments)
+
+
+def stored_results(out):
+    return {path.parent.name: path.read_bytes() for path in out.glob("graded/*/results.json")}
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def descendants(process):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
+
+
+def dask_workers(process):
+    return [child for child in descendants(process) if "spawn_main" in " ".join(child.cmdline())]
+
+
+def check_class(out, students, grade_in):
+    """Complete, and the marks those of single grading."""
+    readable = {s for s in students.values() if s and len(s) <= MAX_SOURCE and b"\0" not in s}
+    marks = {source: grade_in(Submission(ROOT / "model.py", source)).score for source in readable}
+    lines = {letters(line["student"]): line for line in read_csv(out / "grades.csv")}
+    assert {name: int(line["score"]) for name, line in lines.items()} == {
+        letters(name): marks.get(source, 0) for name, source in students.items()
+    }
+    assert {name for name, line in lines.items() if line["status"] == "rejected"} == {
+        letters(name) for name, source in students.items() if source not in readable
+    }
+    hashes = [json.loads(results)["extra_data"]["submission_sha256"] for results in stored_results(out).values()]
+    graded = [sha256 for sha256 in hashes if sha256 != Submission(ROOT, b"").sha256]
+    assert sorted(graded) == sorted(Submission(ROOT, source).sha256 for source in readable), "each file once"
+    assert len(list((out / "students").iterdir())) == len(students)
+
+
+def letters(name):
+    return re.sub(r"[^a-z]", "", name.lower())
+
+
+def survive(path, out, *arguments, workers):
+    """Run the command; kill it in the middle, run it again, kill a worker in the middle. Returns how it ended.
+
+    workers: a function of the command's process that gives the processes of its workers.
+    """
+    first = start(*command(path, out, *arguments))
+    wait_for(lambda: stored_results(out))
+    started = descendants(first)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    kept = stored_results(out)
+    assert kept
+    wait_for(lambda: not any(child.is_running() and child.status() != "zombie" for child in started))
+    second = start(*command(path, out, *arguments))
+    wait_for(lambda: len(stored_results(out)) > len(kept))
+    worker, *_ = workers(second)
+    worker.kill()
+    ended = finish(second)
+    after = stored_results(out)
+    assert kept.items() <= after.items(), "a stored result was graded again"
+    return ended
+
+
+def layouts(request):
+    """(students of each, names): five layouts where the class is large, one for a quick look."""
+    size = request.config.option.class_size
+    return (size // 5, list(classes.LAYOUTS)) if size >= 25 else (size, ["moodle"])
+
+
+def test_a_killed_command_and_a_killed_worker_lose_nothing(request, tmp_path, grade_in):
+    size, names = layouts(request)
+    students = make_class(size)
+    for layout in names:
+        path, out = tmp_path / f"{layout}.zip", tmp_path / layout
+        path.write_bytes(classes.zipped(classes.LAYOUTS[layout](students)))
+        ended = survive(path, out, "--jobs", 2, workers=dask_workers)
+        assert ended.status == 0 and "Traceback" not in ended.err, ended.err
+        check_class(out, students, grade_in)
+
+
+def test_the_same_with_a_scheduler_and_workers_started_by_hand(request, tmp_path, grade_in, cluster):
+    size, names = layouts(request)
+    students = make_class(size)
+    address, workers = cluster
+    for layout in names:
+        path, out = classes.in_folder(tmp_path / layout, classes.LAYOUTS[layout](students)), tmp_path / f"{layout}-out"
+        ended = survive(path, out, "--scheduler", address, workers=lambda _: workers)
+        assert ended.status == 0 and "Traceback" not in ended.err, ended.err
+        check_class(out, students, grade_in)
+        workers[0] = start_worker(address)
+
+
+def test_what_kills_workers_or_judges_twice_is_set_aside(tmp_path, monkeypatch):
+    monkeypatch.setattr(judges, "judge", classes.fatal)
+    students = {name: name.encode() for name in ("judge", "other", "worker", "xylophone")}
+    path = classes.in_folder(tmp_path / "in", classes.plain(students))
+    options = classroom.Options("off", lowest_level=1)
+    rows = {row.student.name: row for row in classroom.grade_class(path, tmp_path / "out", options, jobs=1)}
+    assert {name: row.mark for name, row in rows.items()} == {"judge": "", "other": 5, "worker": "", "xylophone": 9}
+    assert {name for name, row in rows.items() if row.status == "set aside"} == {"judge", "worker"}
+    assert "worker died, 2 times" in rows["worker"].first
+    summary = (tmp_path / "out" / "summary.html").read_text()
+    assert summary.count("set aside</strong>") == 2
+    assert [line["IWAE"] for line in read_csv(tmp_path / "out" / "canvas.csv")] == ["80", "5", "9"]
+    store = classroom.Store(tmp_path / "out", options)
+    assert sorted(store.is_done(row.key) for row in rows.values()) == [False, False, True, True]
+
+
+def test_a_limit_the_rest_and_two_commands_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(judges, "judge", classes.fatal)
+    path, out = classes.in_folder(tmp_path / "in", classes.plain({n: n.encode() for n in "abc"})), tmp_path / "out"
+    options = classroom.Options("off", lowest_level=1)
+    rows = classroom.grade_class(path, out, options, jobs=1, limit=2)
+    assert sorted(row.status for row in rows) == ["graded", "graded", "not graded yet"]
+    before = stored_results(out)
+    rows = classroom.grade_class(path, out, options, jobs=1)
+    assert {row.status for row in rows} == {"graded"}
+    assert before.items() < stored_results(out).items(), "graded again"
+    monkeypatch.setattr(classroom, "connected", None)  # nothing is missing: no cluster is started
+    assert classroom.grade_class(path, out, options) == rows
+    with classroom.locked(out), pytest.raises(UserError, match="another command"):
+        classroom.grade_class(path, out, options)
+
+
+def test_a_worker_with_another_kit_or_a_weaker_sandbox_does_not_grade():
+    own = judges.Judges()
+    try:
+        version, level = own.hello["version"], own.hello["level"]
+        own.check(version, level)
+        with pytest.raises(judges.WrongWorker, match=f"{re.escape(version)}, this command 0.0"):
+            own.check("0.0", level)
+        with pytest.raises(judges.WrongWorker, match="--lowest-level"):
+            own.check(version, level + 1)
+    finally:
+        own.close()
+    assert not own.is_alive
+
+
+def test_a_scheduler_that_is_not_there_is_an_error_in_a_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(classroom, "CONNECT_SECONDS", 1)
+    path = classes.in_folder(tmp_path / "in", classes.plain({"a": b"a"}))
+    with pytest.raises(UserError, match="no scheduler answers at tcp://127.0.0.1:1"):
+        classroom.grade_class(path, tmp_path / "out", classroom.Options("off"), scheduler="tcp://127.0.0.1:1")
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    path = classes.in_folder(tmp_path / "in", classes.plain(make_class(3)))
+    process = start(*command(path, tmp_path / "out", "--jobs", 1))
+    wait_for(lambda: dask_workers(process))
+    started = descendants(process)
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    assert ended.status == 130
+    assert "the same command goes on" in ended.err and "Traceback" not in ended.err, ended.err
+    wait_for(lambda: not any(child.is_running() and child.status() != "zombie" for child in started))
