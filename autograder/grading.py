@@ -75,6 +75,8 @@ class Grading:
         """Run one check, write the ledger, and return its Result."""
         result = self.results[check.id]
         begun = time.monotonic()
+        if check.task == "nll":
+            self.student.close()  # the training has sandboxes of its own
         try:
             check.run(self.measurement if check.task == "nll" else self.student, Draw(self.seed, check.id))
             result.verdict, result.lost = "PASS", None

@@ -1,7 +1,7 @@
 """The test NLL of what a submission trains: its own loss, in the sandbox, from weights that the judge sends.
 
 The judge measures the weights that come back with the reference's functions; what the submission says of its own
-results counts for nothing. VAE (k = 1) and IWAE (k = 10) train side by side.
+results counts for nothing. VAE (k = 1) and IWAE (k = 10) train side by side, where there is more than one thread.
 """
 
 import contextlib
@@ -62,19 +62,27 @@ class Measurement:
 
     def train(self):
         self.trainings = {objective: Training() for objective in TRAIN_K}
-        n_threads = max(2, torch.get_num_threads())
+        n_threads = torch.get_num_threads()
+        if n_threads > 1:
+            self.train_together(TRAIN_K, n_threads)
+        else:  # one after the other takes no longer then, and half the memory
+            for objective in TRAIN_K:
+                self.train_together([objective], n_threads)
+
+    def train_together(self, objectives, n_threads):
         # The pool outside: at Ctrl-C the students close first, so that it has nothing left to wait for.
-        with ThreadPoolExecutor(len(TRAIN_K)) as pool, contextlib.ExitStack() as stack:
+        with ThreadPoolExecutor(len(objectives)) as pool, contextlib.ExitStack() as stack:
             limits = Limits(threads=n_threads)
-            students = {o: stack.enter_context(Student(self.submission, self.level, limits)) for o in TRAIN_K}
+            students = {o: stack.enter_context(Student(self.submission, self.level, limits)) for o in objectives}
             for objective, student in students.items():
                 self.try_loss(objective, student)
-            ready = [objective for objective in TRAIN_K if not self.trainings[objective].lost]
+            ready = [objective for objective in objectives if not self.trainings[objective].lost]
             if not ready:
                 return
             self.data = choose(self.dataset)
             epochs = EPOCHS[self.mode][self.data]
-            bar = tqdm(total=epochs * len(ready), desc="training VAE and IWAE", unit=" epochs", disable=None)
+            names = " and ".join(objective.upper() for objective in ready)
+            bar = tqdm(total=epochs * len(ready), desc=f"training {names}", unit=" epochs", disable=None)
             with bar:
                 for future in [pool.submit(self.train_one, o, students[o], epochs, n_threads, bar) for o in ready]:
                     future.result()
@@ -130,7 +138,7 @@ class Measurement:
     def share(self, objective, n_threads):
         """Threads for one objective: half of them, until the other is ready."""
         is_ready = all(t.lost or t.nll is not None for o, t in self.trainings.items() if o != objective)
-        return n_threads if is_ready else n_threads // 2
+        return n_threads if is_ready else max(1, n_threads // 2)
 
     def summary(self):
         """What results.json says of the trainings."""
