@@ -26,6 +26,7 @@ HINT = re.compile(r"# (TODO \d: \S.*)")
 # maintainer (Makefile and CI, which need those).
 STUDENT_FOLDERS = ("base_code", "assignment", "slides/figures", "benchmarks")
 STUDENT_FILES = ("CHANGELOG.md", "LICENSE", "requirements.txt", "slides/iwae.pdf")  # the HTML holds speaker notes
+NOT_FOR_STUDENTS = ("benchmarks/class_speed.py", "benchmarks/class_results.json")
 STUDENT_README = "base_code/README.md"  # becomes the README of the zip
 ZIP_DATE = (2026, 1, 1, 0, 0, 0)  # the same files make the same zip
 
@@ -89,7 +90,7 @@ def student_files():
     for path in sorted(paths):
         name = path.relative_to(ROOT).as_posix()
         hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(ROOT).parts)
-        if path.is_file() and not hidden:
+        if path.is_file() and not hidden and name not in NOT_FOR_STUDENTS:
             files["README.md" if name == STUDENT_README else name] = path.read_bytes()
     for path, content in generated().items():
         name = path.relative_to(ROOT).as_posix()
