@@ -8,6 +8,7 @@ result is stored as it comes, so that an end at any moment loses what was in fli
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
 import json
 import logging
 import signal
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import dask
 from distributed import Client, KilledWorker, LocalCluster, as_completed
+from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError
 from tqdm import tqdm
 
@@ -120,6 +122,7 @@ def connected(jobs, scheduler):
         with local_cluster(jobs) as cluster, Client(cluster) as client:
             yield client
         return
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
         client = Client(scheduler, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:
@@ -130,6 +133,9 @@ def connected(jobs, scheduler):
         except TimeoutError:
             raise UserError(f"{scheduler} has no workers; start some in the kit's folder: "
                             f"python -m dask worker {scheduler} --nthreads 1") from None  # fmt: skip
+        for worker, kit in client.run(importlib.util.find_spec, "autograder").items():
+            if kit is None:  # it would die of the first task
+                raise UserError(f"the worker {worker} has no kit: start it in the kit's folder")
         yield client
 
 
@@ -219,11 +225,8 @@ def outcome(future, hand_in, store):
         return set_aside(hand_in, f"set aside: {reason}, {DEATHS} times", store.options)
     except judges.WrongWorker as error:
         raise UserError(str(error)) from None
-    except ModuleNotFoundError as error:
-        where = "start it in the kit's folder, with the kit's packages"
-        raise UserError(f"a worker has no {error.name}: {where}") from None
-    except (CommClosedError, OSError) as error:
-        raise UserError(f"lost the scheduler ({error}); the same command goes on where it was") from None
+    except (FutureCancelledError, CommClosedError):
+        raise UserError("lost the scheduler; with another one, the same command goes on where it was") from None
 
 
 def set_aside(hand_in, reason, options):
