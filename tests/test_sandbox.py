@@ -285,3 +285,28 @@ def test_a_frame_arrives_whole_or_not_at_all():
         ours.close()
         with pytest.raises(EOFError):
             frames.receive(theirs)
+
+
+def test_no_two_sandboxes_share_a_user_id(monkeypatch):
+    """Wherever they begin to look: process ids that differ by 1250 begin at the same one."""
+    monkeypatch.setattr(sandbox_module.os, "getpid", lambda: 1)
+    claimed = [sandbox_module.claim_user_id() for _ in range(3)]
+    try:
+        assert sys.platform != "linux" or len({user_id for user_id, _ in claimed}) == 3
+    finally:
+        for _, claim in claimed:
+            claim.close()
+    again, claim = sandbox_module.claim_user_id()
+    claim.close()
+    assert again == claimed[0][0]
+
+
+def test_packages_that_are_reached_through_a_link_are_found(tmp_path, monkeypatch):
+    """As in an environment that is a link to another folder."""
+    packages = next(Path(p) for p in sandbox_module.python_path() if (Path(p) / "safetensors").is_dir())
+    (tmp_path / "site-packages").symlink_to(packages)
+    others = [p for p in sys.path if Path(p).resolve() != packages]
+    monkeypatch.setattr(sys, "path", [*others, str(tmp_path / "site-packages")])
+    with open_sandbox(probe()) as sandbox:
+        process = sandbox.start()
+        assert run(process, "import safetensors; result = safetensors.__name__") == "safetensors"
