@@ -11,7 +11,6 @@ import hashlib
 import importlib.util
 import json
 import logging
-import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -145,21 +144,18 @@ def local_cluster(jobs):
         "distributed.scheduler.allowed-failures": DEATHS - 1,
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
+        "distributed.worker.preload": ["autograder.judges"],
     }
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # for its processes: Ctrl-C is for this one
-    try:
-        with dask.config.set(settings):
-            return LocalCluster(
-                n_workers=jobs,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                memory_limit=None,
-                security=True,
-                silence_logs=logging.CRITICAL,
-            )
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    with dask.config.set(settings):
+        return LocalCluster(
+            n_workers=jobs,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            memory_limit=None,
+            security=True,
+            silence_logs=logging.CRITICAL,
+        )
 
 
 def grade_missing(missing, store, jobs, scheduler):
