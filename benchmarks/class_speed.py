@@ -98,9 +98,7 @@ def scheduler(n_workers):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=24, help="submissions of each measurement")
-    parser.add_argument(
-        "--sizes", type=int, nargs=2, default=(20, 100), help="of the classes for memory"
-    )
+    parser.add_argument("--sizes", type=int, nargs=2, default=(20, 100), help="of the classes for memory")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
