@@ -91,6 +91,7 @@ def total(grades):
 
 
 os.environ["PYTHONPATH"] = str(ROOT)  # the graded cells import autograder
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # nbgrader's tools
 sys.path.insert(0, str(ROOT))
 
 c = get_config()  # noqa: F821 (nbgrader provides it)

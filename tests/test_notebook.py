@@ -28,7 +28,7 @@ def test_every_cell_runs_with_the_reference(path, kit):
     text = path.read_text()
     assert text.count("EPOCHS = 100\\n") == 1
     path.write_text(text.replace("EPOCHS = 100\\n", "EPOCHS = 2\\n"))
-    command = ("-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--output", "executed.ipynb", path)
+    command = ("-m", "nbconvert", "--to", "notebook", "--execute", "--output", "executed.ipynb", path)
     variables = {"PYTHONPATH": str(kit), "IWAE_SUBMISSION": str(path.parent / "model.py"), "IWAE_NLL": "off"}
     ended = finish(start(*command, cwd=kit, **variables), timeout=600)
     assert ended.status == 0, ended.err
