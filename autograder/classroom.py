@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import logging
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from autograder import gradebooks, judges
 from autograder.collect import collect
 from autograder.version import grader_version
 from cli import UserError
+from loop import StopRequest
 from run import write_atomically
 
 CONNECT_SECONDS = 30
@@ -118,7 +120,7 @@ def grade_class(submissions, out, options, jobs=None, scheduler=None, limit=None
 def connected(jobs, scheduler):
     """A client of the scheduler, or of a cluster on this machine: a process for each core, or as many as jobs."""
     if scheduler is None:
-        with local_cluster(jobs) as cluster, Client(cluster) as client:
+        with local_cluster(jobs) as client:
             yield client
         return
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
@@ -138,24 +140,36 @@ def connected(jobs, scheduler):
         yield client
 
 
+@contextlib.contextmanager
 def local_cluster(jobs):
-    """Encrypted, as whoever could speak to it, a submission at sandbox level 2 say, would have all its rights."""
+    """A client of a cluster of this machine.
+
+    Encrypted, as whoever could speak to it, a submission at sandbox level 2 say, would have all its rights.
+    """
     settings = {
         "distributed.scheduler.allowed-failures": DEATHS - 1,
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
-        "distributed.worker.preload": ["autograder.judges"],
     }
-    with dask.config.set(settings):
-        return LocalCluster(
-            n_workers=jobs,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            memory_limit=None,
-            security=True,
-            silence_logs=logging.CRITICAL,
-        )
+    with StopRequest() as stop:  # a cluster that is still starting could not be closed
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # inherited by its processes: Ctrl-C is for this one
+        try:
+            with dask.config.set(settings):
+                cluster = LocalCluster(
+                    n_workers=jobs,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    memory_limit=None,
+                    security=True,
+                    silence_logs=logging.CRITICAL,
+                )
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    with cluster, Client(cluster) as client:
+        if stop.is_set:
+            raise KeyboardInterrupt
+        yield client
 
 
 def grade_missing(missing, store, jobs, scheduler):

@@ -12,6 +12,7 @@ Levels, the best that works on the machine is probed:
 
 import contextlib
 import functools
+import itertools
 import json
 import os
 import shutil
@@ -233,13 +234,17 @@ class Sandbox:
         self.close()
 
 
+started = itertools.count()  # sandboxes of this process
+
+
 def claim_user_id():
     """A user id that no other sandbox of this machine has now, and the socket whose name claims it while it is open.
 
-    Shared, it would share the limits, and at level 2 the end of one sandbox would end the other.
+    Shared, it would share the limits, and at level 2 the end of one sandbox would end the other. The next sandbox
+    begins to look at another id: killed processes of the last one may still be going, and would count as its own.
     """
     claim = socket.socket(socket.AF_UNIX)
-    first = os.getpid() * 16
+    first = os.getpid() * 16 + next(started)
     for i in range(20000):
         user_id = 40000 + (first + i) % 20000
         try:
