@@ -27,7 +27,6 @@ from autograder import gradebooks, judges
 from autograder.collect import collect
 from autograder.version import grader_version
 from cli import UserError
-from loop import StopRequest
 from run import write_atomically
 
 CONNECT_SECONDS = 30
@@ -150,25 +149,24 @@ def local_cluster(jobs):
         "distributed.scheduler.allowed-failures": DEATHS - 1,
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
+        "distributed.worker.preload": ["autograder.judges"],
     }
-    with StopRequest() as stop:  # a cluster that is still starting could not be closed
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # inherited by its processes: Ctrl-C is for this one
-        try:
-            with dask.config.set(settings):
-                cluster = LocalCluster(
-                    n_workers=jobs,
-                    threads_per_worker=1,
-                    host="127.0.0.1",
-                    dashboard_address="127.0.0.1:0",
-                    memory_limit=None,
-                    security=True,
-                    silence_logs=logging.CRITICAL,
-                )
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    # For these two seconds Ctrl-C does nothing: workers that are just starting would die of it with a traceback.
+    on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with dask.config.set(settings):
+            cluster = LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                memory_limit=None,
+                security=True,
+                silence_logs=logging.CRITICAL,
+            )
+    finally:
+        signal.signal(signal.SIGINT, on_interrupt)
     with cluster, Client(cluster) as client:
-        if stop.is_set:
-            raise KeyboardInterrupt
         yield client
 
 

@@ -33,6 +33,11 @@ class WrongWorker(Exception):
     """A worker that must not grade, in one sentence."""
 
 
+def dask_setup(worker):
+    """Called by dask in a worker of the command's own cluster: Ctrl-C is for the command."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def judge(job, source):
     """dask's task: grade a submission's bytes. Returns the bytes of results.json and of report.html.
 
@@ -108,7 +113,7 @@ class Judges:
 
 def main():
     control = socket.socket(fileno=int(sys.argv[1]))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # submissions find what they find elsewhere
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # submissions find what they find elsewhere
     with tempfile.TemporaryDirectory(prefix="judges-") as folder:
         Path(folder).chmod(0o711)  # a sandbox's other user must pass
         tempfile.tempdir = folder  # so that what killed judges leave goes with this process

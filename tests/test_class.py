@@ -474,7 +474,7 @@ def test_a_scheduler_that_is_not_there_is_an_error_in_a_line(tmp_path, monkeypat
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     path = classes.in_folder(tmp_path / "in", classes.plain(make_class(3)))
     process = start(*command(path, tmp_path / "out", "--jobs", 1))
-    wait_for(lambda: dask_workers(process))
+    wait_for(lambda: any("autograder.judges" in child.cmdline() for child in descendants(process)))
     started = descendants(process)
     process.send_signal(signal.SIGINT)
     ended = finish(process)

@@ -1,5 +1,6 @@
 """The sandbox alone: what a process inside can see and do at each level, and how it ends."""
 
+import itertools
 import os
 import signal
 import socket
@@ -289,7 +290,7 @@ def test_a_frame_arrives_whole_or_not_at_all():
 
 def test_no_two_sandboxes_share_a_user_id(monkeypatch):
     """Wherever they begin to look: process ids that differ by 1250 begin at the same one."""
-    monkeypatch.setattr(sandbox_module.os, "getpid", lambda: 1)
+    monkeypatch.setattr(sandbox_module, "started", itertools.repeat(0))
     claimed = [sandbox_module.claim_user_id() for _ in range(3)]
     try:
         assert sys.platform != "linux" or len({user_id for user_id, _ in claimed}) == 3
@@ -299,6 +300,16 @@ def test_no_two_sandboxes_share_a_user_id(monkeypatch):
     again, claim = sandbox_module.claim_user_id()
     claim.close()
     assert again == claimed[0][0]
+
+
+def test_the_next_sandbox_has_another_user_id():
+    """What was killed in the last one may still be going."""
+    ids = []
+    for _ in range(3):
+        user_id, claim = sandbox_module.claim_user_id()
+        claim.close()
+        ids.append(user_id)
+    assert len(set(ids)) == 3
 
 
 def test_packages_that_are_reached_through_a_link_are_found(tmp_path, monkeypatch):
