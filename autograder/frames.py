@@ -22,7 +22,8 @@ def send(channel, header, body=b""):
     text = json.dumps(header).encode()
     check_lengths(len(text), len(body))
     channel.sendall(LENGTHS.pack(len(text), len(body)) + text)
-    channel.sendall(body)
+    if body:  # without one the frame is complete: the other side may have answered and gone by now
+        channel.sendall(body)
 
 
 def receive(channel, deadline=None):

@@ -288,6 +288,19 @@ def test_a_frame_arrives_whole_or_not_at_all():
             frames.receive(theirs)
 
 
+def test_a_frame_without_a_body_can_be_answered_before_its_sender_returns():
+    """By a peer that goes at once, which made a probe of the sandbox fail now and then."""
+
+    class Hasty:
+        def sendall(self, part):
+            assert part and not self.has_answered, "the other side has gone"
+            self.has_answered = True
+
+        has_answered = False
+
+    frames.send(Hasty(), {"a": 1})
+
+
 def test_no_two_sandboxes_share_a_user_id(monkeypatch):
     """Wherever they begin to look: process ids that differ by 1250 begin at the same one."""
     monkeypatch.setattr(sandbox_module, "started", itertools.repeat(0))
