@@ -82,9 +82,9 @@ def test_what_cannot_be_graded_gets_nothing_and_is_told_why(root, files, says):
 def test_the_time_limit_leaves_what_the_ledger_holds(root):
     text = submissions.SOLUTION + "\ndef log_mean_exp(a, dim=0):\n    while True: pass\n"
     began = time.monotonic()
-    results = run(root, {"model.py": text}, AUTOGRADER_SECONDS="14")
-    assert time.monotonic() - began < 25
-    assert "Stopped after 1" in results["output"]
+    results = run(root, {"model.py": text}, AUTOGRADER_SECONDS="25")
+    assert time.monotonic() - began < 40
+    assert "Stopped after 2" in results["output"]
     assert scores(results)["todo1"] == 20 and results["tests"][-1]["extra_data"]["verdict"] == "NOT_RUN"
 
 
