@@ -22,7 +22,7 @@ from data import choose
 from evaluate import measure
 from run import load_run, write_json
 from settings import complete
-from train import read_metrics, train
+from train import read_metrics, train_once
 
 README = ROOT / "README.md"
 TABLE_BEGIN, TABLE_END = "<!-- reference table: begin -->\n", "<!-- reference table: end -->\n"
@@ -79,7 +79,7 @@ def run_one(work, experiment, seed):
         names = ("objective", "train_k", "untied", "epochs")
         given = {name: getattr(experiment, name) for name in names} | {"seed": seed, "model": MODEL}
         settings = complete(given, experiment.data)
-        train(settings, folder, resume=(folder / "config.json").exists())
+        train_once(settings, folder)
         _, module, model = load_run(folder)
         test_nll = {str(k): measure(module, model, settings, k)["nll"] for k in experiment.test_ks}
         rows = read_metrics(folder)

@@ -62,6 +62,12 @@ def train(settings, folder, resume=False, visualize=False):
     return figures
 
 
+def train_once(settings, folder):
+    """Train into the folder unless the run there is finished; one that was interrupted goes on."""
+    if not (folder / "test.json").exists():
+        train(settings, folder, resume=(folder / "config.json").exists())
+
+
 def prepare(settings, folder, resume):
     """Everything a training needs, checked before anything is written.
 

@@ -28,12 +28,13 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from autograder import ROOT, oracles  # noqa: E402  makes base_code importable
 
+from autograder.nll import FULL_EPOCHS, TRAIN_K  # noqa: E402  isort: skip
 from autograder.reference import Experiment, run_one  # noqa: E402  isort: skip
 from cli import UserError, run_command  # noqa: E402
 from data import binarize, load_binarized_test, load_grey  # noqa: E402
 from run import load_model_file, load_run, write_json  # noqa: E402
 from settings import complete  # noqa: E402
-from train import train  # noqa: E402
+from train import train_once  # noqa: E402
 from visualize import decode, prior_grid, tile  # noqa: E402
 
 FIGURES = HERE / "figures"
@@ -67,7 +68,7 @@ STYLE = {
 @cache
 def reference_model(objective, untied=False):
     """The model file's module and a trained reference model, seed 0."""
-    experiment = Experiment("mnist", objective, {"vae": 1, "iwae": 10}[objective], 30, untied)
+    experiment = Experiment("mnist", objective, TRAIN_K[objective], FULL_EPOCHS["mnist"], untied)
     run_one(WORK / "reference", experiment, 0)
     return load_run(WORK / "reference" / experiment.folder(0), "cpu")[1:]
 
@@ -76,8 +77,7 @@ def reference_model(objective, untied=False):
 def own_model(name, **given):
     """The same for a model that only the slides need."""
     folder = WORK / "slides" / f"mnist-{name}"
-    if not (folder / "test.json").exists():
-        train(complete({"model": MODEL, **given}, "mnist"), folder, resume=(folder / "config.json").exists())
+    train_once(complete({"model": MODEL, **given}, "mnist"), folder)
     return load_run(folder, "cpu")[1:]
 
 

@@ -37,7 +37,7 @@ from data import binarize, load_binarized_test, load_grey
 from evaluate import estimate
 from run import load_model_file, load_run
 from settings import complete
-from train import train
+from train import train_once
 from visualize import decode, prior_grid, tile
 
 MODEL = next(path for path in (Path.cwd() / "model.py", KIT / "base_code" / "model.py") if path.is_file())
@@ -57,12 +57,13 @@ print("using", MODEL)
 class OneLine(io.TextIOBase):
     """Shows only the last line that was printed, so that 100 epochs do not fill the page."""
 
-    def __init__(self):
-        self.shown = display({"text/plain": ""}, raw=True, display_id=True)
+    shown = None
 
     def write(self, text):
         if text.strip():
-            self.shown.update({"text/plain": text.strip()}, raw=True)
+            line = {"text/plain": text.strip()}
+            self.shown = self.shown or display(line, raw=True, display_id=True)
+            self.shown.update(line, raw=True)
 
 
 def trained(objective, **settings):
@@ -70,9 +71,8 @@ def trained(objective, **settings):
     settings = complete({"objective": objective, "model": str(MODEL), "epochs": EPOCHS, **settings}, "digits")
     name = f"{objective}-D{settings.d_latent}-epochs{EPOCHS}-{model_file.sha256[:8]}"
     folder = KIT / "runs" / "notebook" / name
-    if not (folder / "test.json").exists():
-        with redirect_stdout(OneLine()):
-            train(settings, folder, resume=(folder / "config.json").exists())
+    with redirect_stdout(OneLine()):
+        train_once(settings, folder)
     return load_run(folder)[2].requires_grad_(False)
 
 
