@@ -91,23 +91,28 @@ def run_demo(arguments):
     demo.demo(arguments.out)
 
 
+def add_grading_options(command):
+    """What grade and class share."""
+    command.add_argument(
+        "--nll", choices=("full", "short", "off"), default="full",
+        help="train VAE and IWAE for 30 epochs, for 3, or not at all (default: full, 6 to 8 minutes a file)"
+    )  # fmt: skip
+    command.add_argument(
+        "--feedback", choices=("student", "instructor"), default="student",
+        help="instructor: with seeds, inputs and numbers (default: student)"
+    )  # fmt: skip
+
+
 def main():
     parser = argparse.ArgumentParser(prog="python -m autograder", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("grade", help="grade files; the exit status is 0 whatever the score")
     command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a student's model.py")
-    command.add_argument(
-        "--nll", choices=("full", "short", "off"), default="full",
-        help="train VAE and IWAE for 30 epochs, for 3, or not at all (default: full, 6 to 8 minutes a file)"
-    )  # fmt: skip
+    add_grading_options(command)
     command.add_argument(
         "--report", type=Path, metavar="DIR", help="write results.json and report.html here; several files: below it"
     )
-    command.add_argument(
-        "--feedback", choices=("student", "instructor"), default="student",
-        help="instructor: with seeds, inputs and numbers (default: student)"
-    )  # fmt: skip
     command.add_argument("--seed", type=int, help="repeat a grading with the inputs of its seed (default: a fresh one)")
     command.set_defaults(run=run_grade)
 
@@ -121,7 +126,7 @@ def main():
         "Canvas or Gradescope"
     )  # fmt: skip
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="results, kept between runs")
-    command.add_argument("--nll", choices=("full", "short", "off"), default="full", help="as for grade (default: full)")
+    add_grading_options(command)
     place = command.add_mutually_exclusive_group()
     place.add_argument("--jobs", type=int, metavar="N", help="processes on this machine (default: one for each core)")
     place.add_argument("--scheduler", metavar="tcp://HOST:8786", help="a dask scheduler, whose workers have the kit")
@@ -129,10 +134,6 @@ def main():
     command.add_argument(
         "--roster", type=Path, metavar="FILE",
         help="a CSV with names, ids and email addresses: an export of Canvas' gradebook, Moodle's grading worksheet"
-    )  # fmt: skip
-    command.add_argument(
-        "--feedback", choices=("student", "instructor"), default="student",
-        help="instructor: with seeds, inputs and numbers (default: student)"
     )  # fmt: skip
     command.add_argument(
         "--lowest-level", type=int, choices=(0, 1, 2, 3), default=2,

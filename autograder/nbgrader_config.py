@@ -4,7 +4,6 @@ A student's notebook is never run while it is graded: only the four graded cells
 student wrote into a notebook cannot kill the kernel, fake a mark or stop another student's grading.
 """
 
-import csv
 import os
 import sys
 from pathlib import Path
@@ -70,18 +69,19 @@ class Marks(ExportPlugin):
     """grades.csv. A mark that is not known is left empty: nbgrader's own export writes 0.0 for it."""
 
     def export(self, gradebook):
-        with Path(self.to or "grades.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["student_id", "code", "written", "score", "max_score"])
-            for student in gradebook.students:
-                try:
-                    grades = gradebook.find_submission_notebook("iwae", "iwae", student.id).grades
-                except MissingEntry:  # nothing was handed in
-                    grades = []
-                code = total([grade for grade in grades if grade.cell.cell_type == "code"])
-                written = total([grade for grade in grades if grade.cell.cell_type != "code"])
-                score = "" if "" in (code, written) else code + written
-                writer.writerow([student.id, code, written, score, sum(grade.max_score for grade in grades) or ""])
+        from autograder.gradebooks import write_csv  # only here: the other steps need none of it
+
+        lines = [["student_id", "code", "written", "score", "max_score"]]
+        for student in gradebook.students:
+            try:
+                grades = gradebook.find_submission_notebook("iwae", "iwae", student.id).grades
+            except MissingEntry:  # nothing was handed in
+                grades = []
+            code = total([grade for grade in grades if grade.cell.cell_type == "code"])
+            written = total([grade for grade in grades if grade.cell.cell_type != "code"])
+            score = "" if "" in (code, written) else code + written
+            lines.append([student.id, code, written, score, sum(grade.max_score for grade in grades) or ""])
+        write_csv(Path(self.to or "grades.csv"), lines)
 
 
 def total(grades):
