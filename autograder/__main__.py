@@ -61,6 +61,23 @@ def run_class(arguments):
         raise UserError(f"{counts['set aside']} set aside: no mark, the grader failed; run the same command again")
 
 
+def run_sandbox(arguments):
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from autograder import sandbox
+
+    obstacles = {level: sandbox.obstacle(level) for level in sandbox.LEVELS}
+    best = next(level for level, obstacle in obstacles.items() if not obstacle)
+    table = Table(title=f"{sandbox.LEVELS[best]}: what a submission gets here", box=box.SIMPLE, show_header=False)
+    for row in sandbox.enforced(best).items():
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+    for level, obstacle in obstacles.items():
+        print(f"{sandbox.LEVELS[level]}: {obstacle or 'works here'}")
+
+
 def run_gradescope(arguments):
     from autograder import gradescope
 
@@ -140,6 +157,9 @@ def main():
         help="grade only where the sandbox has this level or a better one (default: 2)"
     )  # fmt: skip
     command.set_defaults(run=run_class)
+
+    command = commands.add_parser("sandbox", help="show what the sandbox enforces on this machine")
+    command.set_defaults(run=run_sandbox)
 
     command = commands.add_parser("gradescope", help="build the zip that Gradescope wants as its autograder")
     command.add_argument(

@@ -22,7 +22,7 @@ SETUP = """\
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 apt-get update
-apt-get install --yes --no-install-recommends bubblewrap util-linux python3 python3-venv
+apt-get install --yes --no-install-recommends bubblewrap libseccomp2 util-linux python3 python3-venv
 python=python3
 if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then  # Ubuntu 22.04 has 3.11 beside its python3
     apt-get install --yes --no-install-recommends python3.11 python3.11-venv

@@ -19,6 +19,7 @@ import traceback
 from pathlib import Path
 
 from autograder import ROOT, frames
+from autograder.sandbox import probe, remove
 
 JUDGE_SECONDS = {"off": 900, "short": 2400, "full": 6000}  # more than the limits of all requests to a sandbox together
 START_SECONDS = 180.0  # for importing torch, on a busy machine
@@ -114,17 +115,19 @@ class Judges:
 def main():
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # submissions find what they find elsewhere
-    with tempfile.TemporaryDirectory(prefix="judges-") as folder:
+    folder = tempfile.mkdtemp(prefix="judges-")
+    try:
         Path(folder).chmod(0o711)  # a sandbox's other user must pass
         tempfile.tempdir = folder  # so that what killed judges leave goes with this process
         from autograder import grading  # noqa: F401  with all that it needs
-        from autograder.sandbox import probe
         from autograder.version import grader_version
 
         frames.send(control, {"version": grader_version(), "level": probe()})
         with contextlib.suppress(EOFError, OSError):
             while True:
                 serve_one(control, *frames.receive(control))
+    finally:
+        remove(folder)
 
 
 def serve_one(control, job, source):

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-import autograder  # noqa: F401  first: it makes base_code importable
+from autograder import ROOT  # first: it makes base_code importable
 from autograder.collect import HandIn, Student, folder_listing
 
 SECONDS = 540  # of Gradescope's 600
@@ -57,9 +57,12 @@ def grade(root):
     files, _, _ = folder_listing(root / "submission")
     submission, notes = HandIn(Student("submission"), files).read()
     from autograder import grading
-    from autograder.sandbox import probe
+    from autograder.sandbox import lies_open, probe
 
-    if probe() < 2:
+    if os.geteuid() == 0:  # this copy of the kit is for Gradescope alone, so that nobody else has to read it
+        ROOT.chmod(0o700)
+    # Without bubblewrap and Landlock, another user and the closed folder are enough: a submission is alone here.
+    if probe() < 2 and not (probe() == 1 and os.geteuid() == 0 and lies_open()):
         sys.exit("no sandbox of level 2 or better works here: does this run as root?")
     found = grading.grade(submission, nll="short", dataset="digits", folder=root / "results")
     print(*notes, f"{found.score} of {found.points} points", sep="\n")

@@ -4,9 +4,9 @@ A Sandbox holds a zygote (zygote.py) that forks a fresh Process for each start()
 a socket until it is closed or breaks a limit; then Broken says how. Nothing that a Process says is trusted.
 
 Levels, the best that works on the machine is probed:
-3  bubblewrap: own namespaces, no network, only the interpreter's files to see
-2  root without namespaces: a user id of its own, Landlock where the kernel has it
-1  the same user: resource limits, and Landlock where the kernel has it; for practice
+3  bubblewrap: own namespaces, only the interpreter's files to see, and the filter of system calls
+2  root without namespaces: a user id of its own, Landlock for files, and the filter
+1  what of these the machine has, with resource limits; for practice
 0  no Linux: a process and a time limit, nothing more
 """
 
@@ -27,17 +27,20 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder import frames
+from autograder import ROOT, frames
+from autograder.confine import SYSTEM_CALLS
 
 HERE = Path(__file__).resolve().parent
 LEVELS = {
     3: "level 3, bubblewrap",
     2: "level 2, a user id of its own",
-    1: "level 1, same user: for practice only",
+    1: "level 1, for practice only",
     0: "level 0, NOT SANDBOXED",
 }
+TOOLS = {3: ("bwrap", "setpriv"), 2: ("setpriv",), 1: (), 0: ()}
 KEPT_OUTPUT = 64 * 2**10
 INSIDE = "/grader"  # where a bubblewrap sandbox has the files that it runs
+SECRETS = (ROOT / "solutions" / "model.py", HERE / "sandbox.py")  # some of what must not be readable inside
 
 
 @dataclass(frozen=True)
@@ -149,11 +152,12 @@ class Sandbox:
         self.limits = limits
         self.folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
         self.user_id, self.claim = claim_user_id()
+        self.processors, self.processor_claims = claim_processors(limits.threads)
         self.is_ready = False
         self.control, inside = socket.socketpair()
         self.errors = (self.folder / "errors").open("w+b")
         try:
-            copy_files(self.folder, files, self.user_id if self.level == 2 else None)
+            copy_files(self.folder, files, self.user_id if self.has_own_user else None)
             self.process = subprocess.Popen(
                 command(self, {"serve": serve, "control": inside.fileno()}),
                 stdin=subprocess.DEVNULL,
@@ -166,8 +170,8 @@ class Sandbox:
                 cwd=self.folder / "work",
             )
         except BaseException:
-            shutil.rmtree(self.folder)
-            self.claim.close()
+            remove(self.folder)
+            self.end_claims()
             raise
         finally:
             inside.close()
@@ -177,7 +181,7 @@ class Sandbox:
         if self.is_ready:
             return
         try:
-            frames.receive(self.control, time.monotonic() + self.limits.start_seconds)
+            self.holds, _ = frames.receive(self.control, time.monotonic() + self.limits.start_seconds)
         except (EOFError, OSError, frames.ProtocolError) as error:
             self.close()
             raise Unavailable(f"the sandbox did not start ({type(error).__name__}): {self.said}") from None
@@ -211,6 +215,11 @@ class Sandbox:
     def is_open(self):
         return self.folder.exists()
 
+    @property
+    def has_own_user(self):
+        """Whether it runs as another user of this machine, without namespaces."""
+        return os.geteuid() == 0 and (self.level == 2 or (self.level == 1 and lies_open()))
+
     def close(self):
         """End everything inside, and remove its folder."""
         if not self.is_open:
@@ -218,14 +227,18 @@ class Sandbox:
         self.control.close()
         self.process.kill()
         self.process.wait()
-        if self.level == 2:
+        if self.has_own_user:
             kill_all = [*drop_to(self.user_id), "kill", "-KILL", "--", "-1"]
             subprocess.run(kill_all, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.errors.seek(0)
         self.said = self.errors.read()[-2000:].decode(errors="replace").strip() or "it said nothing"
         self.errors.close()
-        self.claim.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.end_claims()
+        remove(self.folder)
+
+    def end_claims(self):
+        for claim in (self.claim, *self.processor_claims):
+            claim.close()
 
     def __enter__(self):
         return self
@@ -237,23 +250,56 @@ class Sandbox:
 started = itertools.count()  # sandboxes of this process
 
 
+def claim(name):
+    """A socket that claims the name on this machine while it is open; None where it is taken."""
+    socket_of_name = socket.socket(socket.AF_UNIX)
+    try:
+        if sys.platform == "linux":  # elsewhere there are no such names
+            socket_of_name.bind(f"\0{name}")
+        return socket_of_name
+    except OSError:
+        socket_of_name.close()
+        return None
+
+
 def claim_user_id():
-    """A user id that no other sandbox of this machine has now, and the socket whose name claims it while it is open.
+    """A user id that no other sandbox of this machine has now, and the claim.
 
     Shared, it would share the limits, and at level 2 the end of one sandbox would end the other. The next sandbox
     begins to look at another id: killed processes of the last one may still be going, and would count as its own.
     """
-    claim = socket.socket(socket.AF_UNIX)
     first = os.getpid() * 16 + next(started)
     for i in range(20000):
         user_id = 40000 + (first + i) % 20000
-        try:
-            if sys.platform == "linux":  # elsewhere there are no such names, nor user ids to claim
-                claim.bind(f"\0sandbox-user-{user_id}")
-            return user_id, claim
-        except OSError:
-            continue
+        if taken := claim(f"sandbox-user-{user_id}"):
+            return user_id, taken
     raise Unavailable("no user id is free")
+
+
+def claim_processors(n):
+    """n processors that no other sandbox of this machine has, and the claims; all where so many are not free.
+
+    However many processes a submission starts, it then slows no other one.
+    """
+    known = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if n >= len(known):
+        return None, []
+    claims = {}
+    for processor in known:
+        if len(claims) < n and (taken := claim(f"sandbox-processor-{processor}")):
+            claims[processor] = taken
+    if len(claims) == n:
+        return list(claims), list(claims.values())
+    for taken in claims.values():
+        taken.close()
+    return None, []
+
+
+def remove(folder):
+    """Remove what a submission may have filled with anything: folders nested beyond every limit, closed ones."""
+    for command in (["rm", "-rf"], ["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+        if Path(folder).exists():
+            subprocess.run([*command, "--", folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def copy_files(folder, files, owner):
@@ -264,7 +310,7 @@ def copy_files(folder, files, owner):
     if owner is not None:
         os.chown(folder / "work", owner, owner)
         (folder / "work").chmod(0o700)
-    for path in (HERE / "zygote.py", HERE / "frames.py", *files):
+    for path in (HERE / "zygote.py", HERE / "confine.py", HERE / "frames.py", *files):
         shutil.copyfile(path, folder / "grader" / path.name)
         (folder / "grader" / path.name).chmod(0o644)
 
@@ -276,10 +322,32 @@ def python_path():
     return [str(Path(p).resolve()) for p in found]
 
 
-def interpreter_folders():
-    """What Python needs of this machine, besides /usr."""
-    folders = {Path(sys.base_prefix).resolve(), *(Path(p).resolve() for p in python_path())}
-    return sorted(str(f) for f in folders if not f.is_relative_to("/usr"))
+def visible_folders():
+    """What Python needs of this machine: the system's libraries and programs, the interpreter's, installed packages."""
+    prefixes = (Path("/usr"), Path(sys.base_prefix).resolve())
+    folders = {prefix / name for prefix in prefixes for name in ("bin", "lib", "lib32", "lib64")}
+    return sorted({folder for folder in folders if folder.is_dir()} | {Path(p) for p in python_path()})
+
+
+def lies_open():
+    """Whether another user of this machine can reach the interpreter and the packages."""
+    folders = {parent for folder in visible_folders() for parent in (folder, *folder.parents)}
+    return all(folder.stat().st_mode & 0o001 for folder in folders)
+
+
+def hidden_folders():
+    """What no submission may see, wherever it lies: the kit, with its answers, and the course's data."""
+    folders = {ROOT, Path(os.environ.get("IWAE_DATA") or ROOT).resolve()}
+    return sorted(folder for folder in folders if folder.is_dir())
+
+
+def without(folder, hidden):
+    """The folder, or what it holds beside the hidden folders below it."""
+    if folder in hidden:
+        return []
+    if not any(h.is_relative_to(folder) for h in hidden):
+        return [folder]
+    return [part for child in folder.iterdir() if not child.is_symlink() for part in without(child, hidden)]
 
 
 def environment(sandbox):
@@ -299,23 +367,31 @@ def environment(sandbox):
 def command(sandbox, config):
     """The command line that starts the zygote at the sandbox's level. config is added to."""
     limits, level, folder = sandbox.limits, sandbox.level, sandbox.folder
-    config |= {"python_path": python_path(), "alone": level >= 2, "landlock": None}
-    config["limits"] = {"CORE": 0, "FSIZE": limits.disk, "NOFILE": limits.files}
+    landlock = None
+    config |= {"python_path": python_path(), "alone": level == 3 or sandbox.has_own_user}
+    bounds = {"CORE": 0, "FSIZE": limits.disk, "NOFILE": limits.files}
     if level >= 1:
-        config["limits"]["AS"] = limits.memory
-    if level >= 2:  # at level 1 it would count all processes of the user
-        config["limits"]["NPROC"] = limits.processes
+        bounds["AS"] = limits.memory
+    if config["alone"]:  # otherwise it would count all processes of the user
+        bounds["NPROC"] = limits.processes
     if 1 <= level <= 2:
-        config["landlock"] = {
-            "readable": ["/usr", "/lib", "/lib64", "/bin", "/proc", "/dev/urandom", "/sys/devices/system/cpu"]
-            + [*interpreter_folders(), str(folder / "grader")],
+        visible = [str(part) for folder in visible_folders() for part in without(folder, hidden_folders())]
+        system = ["/lib", "/lib64", "/bin", "/proc", "/dev/urandom", "/sys/devices/system/cpu"]
+        landlock = {
+            "readable": [*system, *visible, str(folder / "grader")],
             "writable": [str(folder / "work"), "/dev/null"],
         }
+    config["confine"] = {
+        "limits": bounds,
+        "processors": sandbox.processors,
+        "landlock": landlock,
+        "filtered": level >= 1,
+    }
     grader = INSIDE if level == 3 else str(folder / "grader")
     python = [os.path.realpath(sys.executable), "-I", "-B", "-u", f"{grader}/zygote.py", json.dumps(config)]
     if level == 3:
         return [*bubblewrap(sandbox), *python]
-    return [*drop_to(sandbox.user_id), *python] if level == 2 else python
+    return [*drop_to(sandbox.user_id), *python] if sandbox.has_own_user else python
 
 
 def drop_to(user_id):
@@ -326,7 +402,7 @@ def drop_to(user_id):
 
 def bubblewrap(sandbox):
     """The prefix of a command: own namespaces and a view with nothing in it but Python and the grader's few files."""
-    mounts = ["--ro-bind", "/usr", "/usr"]
+    mounts = []
     for name in ("lib", "lib64", "bin"):
         path = Path("/", name)
         if path.is_symlink():
@@ -334,13 +410,11 @@ def bubblewrap(sandbox):
         elif path.exists():
             mounts += ["--ro-bind", str(path), str(path)]
     mounts += ["--ro-bind", str(sandbox.folder / "grader"), INSIDE, "--proc", "/proc", "--dev", "/dev"]
+    if Path("/proc/keys").exists():  # the names of the judge's keys
+        mounts += ["--ro-bind", "/dev/null", "/proc/keys"]
     for folder in ("/tmp", "/dev/shm"):
         mounts += ["--perms", "1777", "--size", str(sandbox.limits.disk), "--tmpfs", folder]
-    for folder in interpreter_folders():  # last: they may lie below /tmp
-        for parent in reversed(Path(folder).parents[:-1]):  # another user must be able to pass through them
-            if parent != Path("/tmp"):
-                mounts += ["--perms", "0755", "--dir", str(parent)]
-        mounts += ["--ro-bind", folder, folder]
+    mounts += view()  # last: these may lie below /tmp
     mounts += ["--remount-ro", "/", "--chdir", "/tmp"]
     unshared = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     always = ["bwrap", *mounts, *unshared, "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
@@ -351,6 +425,25 @@ def bubblewrap(sandbox):
     return [*always, "--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"]
 
 
+def view():
+    """The mounts of visible folders, with emptiness over hidden ones inside them, and over that what is visible again.
+
+    An environment with the installed packages may lie in the kit, and the kit below the interpreter.
+    """
+    visible, hidden = visible_folders(), hidden_folders()
+    mounts, covered = [], []
+    for folder in sorted({*visible, *hidden}):  # what contains comes before what is contained
+        for parent in reversed(folder.parents[:-1]):  # another user must be able to pass through them
+            if folder in visible and parent != Path("/tmp"):
+                mounts += ["--perms", "0755", "--dir", str(parent)]
+        if folder not in hidden:
+            mounts += ["--ro-bind", str(folder), str(folder)]
+        elif any(folder.is_relative_to(other) for other in visible):
+            mounts += ["--size", "65536", "--tmpfs", str(folder)]
+            covered.append(str(folder))
+    return mounts + [word for folder in covered for word in ("--remount-ro", folder)]
+
+
 @functools.cache
 def probe():
     """The best level that works on this machine."""
@@ -358,16 +451,55 @@ def probe():
 
 
 def works(level):
-    """Whether a sandbox of this level can run Python here."""
+    return not obstacle(level)
+
+
+def obstacle(level):
+    """Why a sandbox of this level cannot be had on this machine, in words; "" where it can."""
     if level == 0:
-        return True
-    if sys.platform != "linux" or (level == 2 and os.geteuid() != 0):
-        return False
-    tools = {3: "bwrap", 2: "setpriv", 1: "true"}
-    if shutil.which(tools[level]) is None:
-        return False
+        return ""
+    if sys.platform != "linux":
+        return "this is no Linux"
+    if level == 2 and os.geteuid() != 0:
+        return "only root can become another user"
+    if level == 2 and not lies_open():
+        return f"no other user can reach the interpreter, {sys.base_prefix}: a folder of these is closed"
+    if missing := [tool for tool in TOOLS[level] if shutil.which(tool) is None]:
+        return f"{missing[0]} is not installed"
     try:
         with Sandbox("zygote", [], level) as sandbox:
-            return sandbox.start().request({"probe": level}) == ({"probe": level}, b"")
-    except (Unavailable, Broken, OSError):
-        return False
+            answer, _ = sandbox.start().request({"open": [str(path) for path in SECRETS]})
+            holds = sandbox.holds
+    except (Unavailable, Broken, OSError) as error:
+        return f"it does not start here: {str(error).splitlines()[-1][:200]}"
+    if level >= 2 and not holds["seccomp"]:
+        return "system calls cannot be filtered: libseccomp2 is not installed, or the kernel has no seccomp"
+    if level == 2 and not holds["landlock"]:
+        return "the kernel has no Landlock, so that other users' files lie open"
+    if answer != {"opened": []}:
+        return f"{answer.get('opened')} can be read there"
+    return ""
+
+
+def enforced(level):
+    """What a sandbox of this level enforces on this machine, in words: {what: how}. It is started for that."""
+    limits = Limits()
+    with Sandbox("zygote", [], level, limits) as sandbox:
+        sandbox.wait()
+        holds, has_own_user = sandbox.holds, sandbox.has_own_user or level == 3
+        processor = "one of its own, as long as one is free" if sandbox.processors else "shared"
+    landlock = f"only the interpreter's and its own (Landlock, ABI {holds['landlock']})"
+    files = {3: "only the interpreter's and its own (mounts of its own, the kit hidden)", 0: "all that you can reach"}
+    disk = "in all" if level == 3 else "a file"
+    return {
+        "files": files.get(level, landlock if holds["landlock"] else files[0]),
+        "user": "one of its own, without capabilities" if has_own_user else "yours",
+        "system calls": f"{len(SYSTEM_CALLS)} allowed (seccomp)" if holds["seccomp"] else "not filtered",
+        "keyring": "new and empty" if holds["keyring"] else "yours",
+        "network": "none" if level == 3 or holds["seccomp"] else "yours",
+        "processes": f"at most {limits.processes}" if has_own_user else "not limited",
+        "processor": processor,
+        "cgroup": "not used",
+        "memory": f"{limits.memory // 2**20} MiB a process" if level else "not limited",
+        "disk": f"{limits.disk // 2**20} MiB {disk}",
+    }

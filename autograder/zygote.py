@@ -13,59 +13,16 @@ import os
 import select
 import signal
 import socket
-import struct
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import confine  # noqa: E402
 import frames  # noqa: E402
 
-LIBC = ctypes.CDLL(None, use_errno=True)
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
-
-
-def limit_resources(limits):
-    """Set resource limits by their names in the module resource: {"AS": bytes, ...}."""
-    import resource
-
-    for name, value in limits.items():
-        limit = getattr(resource, f"RLIMIT_{name}")
-        hard = resource.getrlimit(limit)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(limit, (value, value))
-    if Path("/proc/self/oom_score_adj").exists():
-        Path("/proc/self/oom_score_adj").write_text("1000")  # where the machine's memory ends, this goes first
-
-
-def restrict_files(readable, writable):
-    """Landlock: from now on, no file but what lies below these paths. Returns the ABI, 0 where there is none.
-
-    Since ABI 4 also no TCP, since ABI 6 no signals to processes outside.
-    https://docs.kernel.org/userspace-api/landlock.html
-    """
-    create_ruleset, add_rule, restrict_self = 444, 445, 446  # system calls, the same on every architecture
-    if sys.platform != "linux" or (abi := LIBC.syscall(create_ruleset, None, 0, 1)) < 1:
-        return 0
-    execute, write_file, read_file, read_dir = 1, 2, 4, 8
-    n_rights = {1: 13, 2: 14, 3: 15, 4: 15}.get(abi, 16)  # rights on files that the kernel knows
-    everything = 2**n_rights - 1
-    attributes = struct.pack("QQQ", everything, 3 if abi >= 4 else 0, 3 if abi >= 6 else 0)
-    size = 24 if abi >= 6 else 16 if abi >= 4 else 8
-    ruleset = LIBC.syscall(create_ruleset, attributes[:size], size, 0)
-    for path, rights in [(p, execute | read_file | read_dir) for p in readable] + [(p, everything) for p in writable]:
-        if not Path(path).exists():
-            continue
-        if not Path(path).is_dir():
-            rights &= execute | write_file | read_file
-        parent = os.open(path, os.O_PATH)
-        if LIBC.syscall(add_rule, ruleset, 1, struct.pack("=Qi", rights, parent), 0):
-            raise OSError(ctypes.get_errno(), f"Landlock refused the path {path}")
-        os.close(parent)
-    if LIBC.syscall(restrict_self, ruleset, 0):
-        raise OSError(ctypes.get_errno(), "Landlock refused the ruleset")
-    os.close(ruleset)
-    return abi
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 
 
 def start_child(serve, control, channel, output):
@@ -122,25 +79,30 @@ def children():
 
 
 def serve(channel):
-    """Answer one request with itself: how sandbox.py tries a level out."""
-    frames.send(channel, *frames.receive(channel))
+    """Answer which of the files of one request can be opened: how sandbox.py tries a level out."""
+    header, _ = frames.receive(channel)
+    frames.send(channel, {"opened": [path for path in header["open"] if can_be_opened(path)]})
+
+
+def can_be_opened(path):
+    try:
+        Path(path).open("rb").close()
+    except OSError:
+        return False
+    return True
 
 
 def main():
     config = json.loads(sys.argv[1])
     sys.path += config["python_path"]
     control = socket.socket(fileno=config["control"])
-    limit_resources(config["limits"])
-    abi = 0
     if sys.platform == "linux":
-        LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    if config["landlock"]:
-        abi = restrict_files(**config["landlock"])
+    holds = confine.confine(**config["confine"])
     serve = importlib.import_module(config["serve"]).serve
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # a child can neither trace this process nor read its memory
-    frames.send(control, {"hello": True, "landlock": abi})
+    frames.send(control, {"hello": True, **holds})
     child = None
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 5, 2)

@@ -127,6 +127,106 @@ finally:
     assert run(process, python).startswith("OSError")
 
 
+CHANNELS = """
+import ctypes, os, platform, socket
+libc = ctypes.CDLL(None, use_errno=True)
+arm = platform.machine() == "aarch64"
+def call(intel, other, *arguments):
+    return libc.syscall(other if arm else intel, *arguments)
+# What each would have: a key, a segment, a queue, a socket ... -1 is a refusal.
+doors = {
+    "a key of the user": lambda: call(248, 217, b"user", b"note", b"kept", 4, -4),
+    "a key of the session": lambda: call(248, 217, b"user", b"note", b"kept", 4, -3),
+    "a search for keys": lambda: call(249, 218, b"user", b"note", None, -3),
+    "a keyring's description": lambda: call(250, 219, 6, -4, 0, 0),
+    "shared memory": lambda: libc.shmget(4711, 4096, 0o1666),
+    "a queue": lambda: libc.msgget(4711, 0o1666),
+    "a semaphore": lambda: libc.semget(4711, 1, 0o1666),
+    "a POSIX queue": lambda: libc.mq_open(b"/note", os.O_CREAT | os.O_RDWR, 0o666, None),
+    "memory without a name": lambda: os.memfd_create("note"),
+    "UDP": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).fileno(),
+    "TCP": lambda: socket.socket(socket.AF_INET6).fileno(),
+    "a socket with a path": lambda: socket.socket(socket.AF_UNIX).fileno(),
+    "netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).fileno(),
+    "namespaces": lambda: libc.unshare(0x10000000 | 0x00020000),
+    "a namespace by clone": lambda: call(56, 220, 0x10000000 | 17, 0, 0, 0, 0) or os._exit(0),
+    "mounts": lambda: libc.mount(b"none", b"/tmp", b"tmpfs", 0, None),
+    "io_uring": lambda: call(425, 425, 8, ctypes.create_string_buffer(120)),
+    "bpf": lambda: call(321, 280, 0, ctypes.create_string_buffer(72), 72),
+    "perf": lambda: call(298, 241, ctypes.create_string_buffer(112), 0, -1, -1, 0),
+    "page faults": lambda: call(323, 282, 1),
+    "ptrace": lambda: libc.ptrace(16, os.getppid(), 0, 0),
+    "another process's memory": lambda: libc.process_vm_readv(os.getppid(), None, 0, None, 0, 0),
+    "other processors": lambda: os.sched_setaffinity(0, range(os.cpu_count())) or 0,
+    "another user": lambda: libc.setuid(0),
+}
+result = []
+for name, door in doors.items():
+    try:
+        if door() != -1:
+            result.append(name)
+    except OSError:
+        pass"""
+
+
+def test_no_channel_leads_out_of_it(process):
+    """Where a file could leave what it found for its next grading, or for another one."""
+    if process.sandbox.level == 0:
+        pytest.skip("level 0 has every channel")
+    assert run(process, CHANNELS) == []
+
+
+def test_the_names_of_the_judges_keys_are_not_shown(process):
+    if process.sandbox.level < 3:
+        pytest.skip("below level 3 the user's own keys have names in /proc")
+    assert run(process, "result = open('/proc/keys').read()") in (
+        "",
+        "PermissionError: [Errno 13] Permission denied: '/proc/keys'",
+    )
+
+
+def test_the_kit_is_hidden_wherever_it_lies(sandbox, tmp_path, monkeypatch):
+    """In a folder of the interpreter, say, and with an environment of its own that has the packages."""
+    if sandbox.level == 0:
+        pytest.skip("level 0 hides nothing")
+    prefix, kit = tmp_path / "prefix", tmp_path / "prefix" / "kit"
+    packages = kit / ".venv" / "site-packages"
+    files = {kit / "solutions" / "model.py", kit / "course" / "gradebook.db", kit / ".git" / "HEAD"}
+    shown = {prefix / "library.py", packages / "package.py"}
+    for path in files | shown:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x = 5")
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.geteuid():
+            folder.chmod(folder.stat().st_mode | 0o011)
+    system = sandbox_module.visible_folders()
+    monkeypatch.setattr(sandbox_module, "ROOT", kit)
+    monkeypatch.setattr(sandbox_module, "visible_folders", lambda: [*system, prefix, packages])
+    with open_sandbox(sandbox.level) as other:
+        process = other.start()
+        python = "from pathlib import Path\nresult = Path({!r}).read_text()"
+        for path in files:
+            text = run(process, python.format(str(path)))
+            assert text.startswith(("FileNotFoundError", "PermissionError")), path
+        for path in shown:
+            assert run(process, python.format(str(path))) == "x = 5"
+        assert "Error" in run(process, f"open({str(kit / 'mine')!r}, 'w')")
+
+
+def test_what_a_submission_leaves_never_stops_the_grader(sandbox):
+    """Folders below folders, deeper than Python's recursion and than any path, and closed."""
+    with open_sandbox(sandbox.level) as other:
+        python = """
+import os
+for _ in range(1500):
+    os.mkdir("a" * 100)
+    os.chdir("a" * 100)
+open("file", "w").close()
+os.chmod(".", 0)"""
+        assert run(other.start(), python) is None
+    assert not other.folder.exists()
+
+
 def test_the_kit_and_the_home_cannot_be_read(process):
     if process.sandbox.level == 0:
         pytest.skip("level 0 hides nothing")
@@ -299,6 +399,30 @@ def test_a_frame_without_a_body_can_be_answered_before_its_sender_returns():
         has_answered = False
 
     frames.send(Hasty(), {"a": 1})
+
+
+def test_each_sandbox_has_processors_of_its_own_while_there_are_enough(monkeypatch):
+    taken = set()
+
+    class Claim:
+        def __init__(self, name):
+            self.name = name
+            taken.add(name)
+
+        def close(self):
+            taken.remove(self.name)
+
+    monkeypatch.setattr(sandbox_module, "claim", lambda name: None if name in taken else Claim(name))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 4, 5, 6}, raising=False)
+    first, claims = sandbox_module.claim_processors(2)
+    second, _ = sandbox_module.claim_processors(2)
+    assert (first, second) == ([0, 1], [4, 5])
+    assert sandbox_module.claim_processors(2) == (None, [])  # one is left, and stays free
+    assert len(taken) == 4
+    for claim in claims:
+        claim.close()
+    assert sandbox_module.claim_processors(2)[0] == [0, 1]
+    assert sandbox_module.claim_processors(5) == (None, [])  # it wants all there are
 
 
 def test_no_two_sandboxes_share_a_user_id(monkeypatch):
