@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from autograder import report
 from autograder.checks import CHECKS, Check
 from autograder.judge import Draw
-from autograder.nll import NLL_CHECKS, Measurement
+from autograder.nll import NEEDS, NLL_CHECKS, Measurement
 from autograder.sandbox import LEVELS
 from autograder.student import Lost, Student
 from autograder.version import grader_version
@@ -75,19 +75,36 @@ class Grading:
         """Run one check, write the ledger, and return its Result."""
         result = self.results[check.id]
         begun = time.monotonic()
-        if check.task == "nll":
+        if check.task == "nll" and self.measurement.trainings is None:
+            self.measurement.lacking = self.lacking()
             self.student.close()  # the training has sandboxes of its own
-        try:
-            check.run(self.measurement if check.task == "nll" else self.student, Draw(self.seed, check.id))
-            result.verdict, result.lost = "PASS", None
-        except Lost as lost:
-            result.verdict, result.lost = lost.verdict, lost
-        except Exception as error:  # our own mistake is never the student's
-            result.verdict = "INFRA"
-            result.lost = Lost("INFRA", f"the grader failed: {type(error).__name__}: {error}")
+        result.lost = self.attempt(check)
+        result.verdict = result.lost.verdict if result.lost else "PASS"
         result.seconds = time.monotonic() - begun
         self.write()
         return result
+
+    def attempt(self, check):
+        """Run one check. Returns what was lost, or None."""
+        try:
+            check.run(self.measurement if check.task == "nll" else self.student, Draw(self.seed, check.id))
+        except Lost as lost:
+            return lost
+        except Exception as error:  # our own mistake is never the student's
+            return Lost("INFRA", f"the grader failed: {type(error).__name__}: {error}")
+        return None
+
+    def lacking(self):
+        """{objective: Lost} of those that need a function which has not passed its checks. These may not have run."""
+        lacking = {}
+        for objective, needs in NEEDS.items():
+            for result in (self.results[name] for name in needs):
+                lost = self.attempt(result.check) if result.verdict == "NOT_RUN" else result.lost
+                if lost:
+                    title = f"{report.TASKS[result.check.task]}, {result.check.title}"
+                    lacking[objective] = Lost(lost.verdict, f"not trained, since it needs what is lost in {title}")
+                    break
+        return lacking
 
     def write(self):
         if self.folder:

@@ -1,12 +1,15 @@
 """The test NLL of what a submission trains: its own loss, in the sandbox, from weights that the judge sends.
 
 The judge measures the weights that come back with the reference's functions; what the submission says of its own
-results counts for nothing. VAE (k = 1) and IWAE (k = 10) train side by side, where there is more than one thread.
+results counts for nothing. An objective counts only where the functions that it needs have passed their checks, and
+where the loss, replayed from the weights of several moments, is the reference's there. VAE (k = 1) and IWAE (k = 10)
+train side by side, where there is more than one thread.
 """
 
 import contextlib
 import dataclasses
 import json
+import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,10 +20,11 @@ from tqdm import tqdm
 
 from autograder import ROOT
 from autograder.checks import Check
+from autograder.judge import gradient_fault, shape_fault, value_fault, vector_jacobian
 from autograder.misconceptions import reference as model_file
 from autograder.sandbox import Limits
 from autograder.student import Lost, Student
-from data import choose, load_grey
+from data import binarize, choose, load_grey
 from evaluate import measure
 from settings import DATASETS, Settings, complete
 
@@ -31,6 +35,14 @@ EPOCHS = {"full": FULL_EPOCHS, "short": SHORT_EPOCHS}
 TRAIN_SECONDS = {"full": 1800, "short": 480}  # for each objective; the reference takes 330 and 41 with one thread
 TEST_K = 100
 TRAIN_K = {"vae": 1, "iwae": 10}
+VAE_NEEDS = tuple(
+    f"{function}_{what}"
+    for function in ("gaussian", "reparameterize", "log_weights", "vae")
+    for what in ("values", "gradients")
+)
+IWAE_NEEDS = (*VAE_NEEDS[:-2], "log_mean_exp_values", "log_mean_exp_gradients", "iwae_values", "iwae_gradients")
+NEEDS = {"vae": VAE_NEEDS, "iwae": IWAE_NEEDS}  # the checks without which an objective is not trained
+REPLAYED = 7  # images of a replay
 
 
 @dataclass
@@ -38,6 +50,7 @@ class Training:
     """What came of one objective: the weights and their NLL, or what was lost."""
 
     initial: dict = field(default_factory=dict)  # the weights that were sent
+    middle: dict = field(default_factory=dict)  # those after an epoch that the submission does not know
     losses: list = field(default_factory=list)  # of each epoch, as the submission says
     weights: dict = field(default_factory=dict)
     nll: float | None = None
@@ -50,6 +63,7 @@ class Measurement:
     def __init__(self, submission, mode, seed, level=None, dataset="auto"):
         self.submission, self.mode, self.seed, self.level = submission, mode, seed, level
         self.trainings, self.dataset, self.data = None, dataset, None  # wanted, and used
+        self.lacking = {}  # {objective: Lost} of those that lack a function, and are not trained
 
     def figure(self, objective):
         """The test NLL of an objective; Lost where the training failed."""
@@ -61,13 +75,13 @@ class Measurement:
         return training.nll
 
     def train(self):
-        self.trainings = {objective: Training() for objective in TRAIN_K}
+        self.trainings = {objective: Training(lost=self.lacking.get(objective)) for objective in TRAIN_K}
+        wanted = [objective for objective in TRAIN_K if not self.trainings[objective].lost]
         n_threads = torch.get_num_threads()
-        if n_threads > 1:
-            self.train_together(TRAIN_K, n_threads)
-        else:  # one after the other takes no longer then, and half the memory
-            for objective in TRAIN_K:
-                self.train_together([objective], n_threads)
+        # With one thread, one after the other takes no longer, and half the memory.
+        for objectives in [wanted] if n_threads > 1 else [[objective] for objective in wanted]:
+            if objectives:
+                self.train_together(objectives, n_threads)
 
     def train_together(self, objectives, n_threads):
         # The pool outside: at Ctrl-C the students close first, so that it has nothing left to wait for.
@@ -86,6 +100,8 @@ class Measurement:
             with bar:
                 for future in [pool.submit(self.train_one, o, students[o], epochs, n_threads, bar) for o in ready]:
                     future.result()
+            for objective in ready:  # not in the pool, whose threads share torch's random numbers
+                self.replay(objective, students[objective])
 
     def settings(self, objective, data, epochs):
         given = {"objective": objective, "train_k": TRAIN_K[objective], "epochs": epochs, "seed": self.seed}
@@ -98,8 +114,7 @@ class Measurement:
         weights = model_file.IWAE(784, settings.d_latent, settings.hidden).state_dict()
         self.trainings[objective].initial = weights
         try:
-            keywords = {"d_data": 784, "d_latent": settings.d_latent, "hidden": list(settings.hidden), "tied": True}
-            student.create("nll", keywords, weights, "float32")
+            student.create("nll", network(settings), weights, "float32")
             x = torch.bernoulli(torch.full((3, 784), 0.2))
             answer = student.call("nll", "model.loss", {"x": x}, objective=objective, k=TRAIN_K[objective])
             if answer.output.shape != ():
@@ -122,18 +137,41 @@ class Measurement:
             images = load_grey(self.data)[0]
             content = safetensors.torch.save({"images": images})
             request("prepare", content, settings=dataclasses.asdict(settings))
-            for _ in range(epochs):
+            middle = random.Random(f"{self.seed} {objective}").randrange(epochs)
+            for epoch in range(epochs):
                 answer, _ = request("epoch", threads=self.share(objective, n_threads))
                 training.losses.append(number(answer.get("loss")))
                 bar.update()
+                if epoch == middle:
+                    _, training.middle = request("weights")
             _, weights = request("weights")
-            check_weights(weights, training.initial, images)
+            for found in (training.middle, weights):
+                check_weights(found, training.initial, images)
             torch.set_num_threads(self.share(objective, n_threads))  # of this thread of the pool
             training.nll = measured_nll(weights, settings)
             training.weights = weights
         except Lost as lost:
             training.lost = lost
             bar.update(epochs - len(training.losses))
+
+    def replay(self, objective, student):
+        """In a fresh process, the loss and its gradient at the beginning, at the end and in between: Lost unless right.
+
+        The images and the seed of the noise are the judge's, in float64, so that rounding hides nothing.
+        """
+        training = self.trainings[objective]
+        if training.lost:
+            return
+        settings = self.settings(objective, self.data, 1)
+        choice = torch.Generator().manual_seed(self.seed)
+        images = load_grey(self.data)[0]
+        try:
+            student.process.close()
+            for weights in (training.initial, training.middle, training.weights):
+                x = binarize(images[torch.randint(len(images), (REPLAYED,), generator=choice)], choice).double()
+                expect_loss(student, settings, {n: t.double() for n, t in weights.items()}, x)
+        except Lost as lost:
+            training.lost, training.nll = lost, None
 
     def share(self, objective, n_threads):
         """Threads for one objective: half of them, until the other is ready."""
@@ -151,6 +189,31 @@ def number(value):
     """A finite number, or None: JSON has no NaN."""
     is_number = isinstance(value, int | float) and abs(value) < 1e300  # false for NaN
     return round(float(value), 4) if is_number else None
+
+
+def network(settings):
+    """The keywords that make the base network."""
+    return {"d_data": 784, "d_latent": settings.d_latent, "hidden": list(settings.hidden), "tied": True}
+
+
+def expect_loss(student, settings, weights, x):
+    """Lost unless IWAE.loss with these weights and its gradient are the reference's, for the same noise."""
+    keywords = {"objective": settings.objective, "k": settings.train_k}
+    reference = model_file.IWAE(**network(settings)).double()
+    reference.load_state_dict(weights)
+    torch.manual_seed(settings.seed)
+    expected = reference.loss(x, **keywords)
+    gradients = vector_jacobian(expected, dict(reference.named_parameters()), torch.ones(()))
+    student.create("nll", network(settings), weights, "float64")
+    answer = student.call("nll", "model.loss", {"x": x}, ("parameters",), torch.ones(()), settings.seed, **keywords)
+    expected = expected.detach()
+    fault = shape_fault(answer.output, expected) or value_fault(answer.output, expected, expected.abs())
+    # Importance weights multiply the rounding of log weights, which are of the loss's size, into the gradient.
+    fault = fault or gradient_fault(answer.gradients, gradients, {"log_w": expected.float()})
+    if fault:
+        called = f"IWAE.loss(x, {settings.objective!r}, k={settings.train_k}), replayed at weights of the training"
+        right = "the loss of the file as it was handed out, with its noise, where the TODOs are right"
+        raise Lost(*fault, called, right)
 
 
 def measured_nll(weights, settings):

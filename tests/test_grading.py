@@ -261,6 +261,34 @@ def test_an_unfinished_file_is_not_trained(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("text", "lacking"),
+    [
+        ("", set()),
+        ("def iwae_objective(log_w): raise NotImplementedError('TODO 3')", {"iwae"}),
+        ("def vae_objective(log_w): return log_w.sum(0)", {"vae"}),
+        ("def reparameterize(mu, sigma, eps): return (mu + sigma * eps).detach()", {"vae", "iwae"}),
+    ],
+)
+def test_an_objective_is_not_trained_without_the_functions_that_it_needs(text, lacking, sandbox):
+    """Whatever weights the file brings along; and the same where those checks were run before."""
+    student = grading.Student(submissions.submission(text), sandbox=sandbox)
+    found = grading.Grading(student, "short", dataset="digits")
+    assert set(found.lacking()) == lacking
+    for check in CHECKS:
+        found.run(check)
+    assert set(found.lacking()) == lacking
+    assert all("needs what is lost in TODO" in lost.came_back for lost in found.lacking().values())
+    student.process.close()
+
+
+def test_what_lacks_a_function_is_not_trained(monkeypatch):
+    monkeypatch.setattr(nll.Measurement, "train_together", None)
+    measurement = measured(submissions.submission())
+    measurement.lacking = {objective: nll.Lost("NOT_IMPLEMENTED", "not trained") for objective in nll.NEEDS}
+    assert set(verdicts(measurement).values()) == {"NOT_IMPLEMENTED"}
+
+
+@pytest.mark.parametrize(
     ("loss", "verdict"),
     [
         ("return 0 * sum(p.sum() for p in self.parameters())", "WRONG_VALUE"),
@@ -269,10 +297,16 @@ def test_an_unfinished_file_is_not_trained(monkeypatch):
         ("return torch.tensor(0.0)", "EXCEPTION"),
         ("return torch.zeros(3)", "WRONG_SHAPE"),
         ("while len(x) > 3: pass\n    return torch.zeros(())", "TIMEOUT"),
+        ("return 0.5 * honest(self, x, objective, k)", "WRONG_VALUE"),  # trains as well, but is another loss
+        (
+            "loss = honest(self, x, objective, k)\n    return loss.detach() + 0.9 * (loss - loss.detach())",
+            "WRONG_GRADIENT",
+        ),
+        ("return honest(self, x, 'vae', 3)", "WRONG_VALUE"),  # an IWAE by name
     ],
 )
 def test_training_that_is_fake_or_broken_loses_the_nll(loss, verdict, quick, monkeypatch):
-    text = f"def loss(self, x, objective, k):\n    {loss}\nIWAE.loss = loss\n"
+    text = f"honest = IWAE.loss\ndef loss(self, x, objective, k):\n    {loss}\nIWAE.loss = loss\n"
     text += """
 def huge(self):  # finite weights that no number can be computed with
     weights = nn.Module.state_dict(self)
