@@ -9,6 +9,7 @@ import torch
 
 from autograder.misconceptions import MISCONCEPTIONS, reference
 from autograder.student import Lost
+from autograder.tensors import vector_jacobian
 
 # float32 rounds each operation by at most 6e-8 of its result. The checked functions add up n < 100 terms, each after
 # a few operations, so that an implementation in float32 is off by less than 160 roundings of the sum of the terms'
@@ -111,14 +112,6 @@ def truth(case, draw):
     for tensor in case.sources().values():
         tensor.requires_grad_(False)
     return expected.detach(), gradients, cotangent
-
-
-def vector_jacobian(output, sources, cotangent):
-    """The gradients of (cotangent * output).sum(); zeros for what it does not depend on."""
-    if not output.requires_grad:
-        return {name: torch.zeros_like(tensor) for name, tensor in sources.items()}
-    gradients = torch.autograd.grad((output * cotangent).sum(), list(sources.values()), allow_unused=True)
-    return {n: torch.zeros_like(t) if g is None else g for (n, t), g in zip(sources.items(), gradients)}
 
 
 def shape_fault(found, expected):

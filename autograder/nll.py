@@ -20,10 +20,11 @@ from tqdm import tqdm
 
 from autograder import ROOT
 from autograder.checks import Check
-from autograder.judge import gradient_fault, shape_fault, value_fault, vector_jacobian
+from autograder.judge import gradient_fault, shape_fault, value_fault
 from autograder.misconceptions import reference as model_file
 from autograder.sandbox import Limits
 from autograder.student import Lost, Student
+from autograder.tensors import vector_jacobian
 from data import binarize, choose, load_grey
 from evaluate import measure
 from settings import DATASETS, Settings, complete

@@ -107,13 +107,20 @@ class Process:
         self.sandbox, self.channel, self.output = sandbox, channel, output
         self.is_open = True
 
-    def request(self, header, body=b"", seconds=10.0):
-        """Send a request and wait for its answer, a header and a body. Broken where none comes; it is closed then."""
+    def request(self, header, body=b"", seconds=10.0, consult=None):
+        """Send a request and wait for its answer, a header and a body. Broken where none comes; it is closed then.
+
+        consult: a function of header and body that answers what the process "ask"s in the meantime.
+        """
         deadline = time.monotonic() + seconds
         try:
             self.channel.settimeout(seconds)
             frames.send(self.channel, header, body)
-            return frames.receive(self.channel, deadline)
+            while True:
+                answer = frames.receive(self.channel, deadline)
+                if consult is None or "ask" not in answer[0]:
+                    return answer
+                frames.send(self.channel, *consult(*answer))
         except TimeoutError:
             verdict, detail = "TIMEOUT", f"no answer within {seconds:.3g} seconds"
         except (EOFError, OSError):

@@ -4,19 +4,18 @@ The judge never imports the submission. Whatever comes back is a stranger's word
 here, numbers in judge.py, and a forged answer is just a wrong answer.
 """
 
-import ast
+import functools
 import re
 import time
 from dataclasses import dataclass, field
 
 import safetensors
-import safetensors.torch
 import torch
 
-from autograder import ROOT
-from autograder.frames import MAX_HEADER
+from autograder import trusted
 from autograder.sandbox import Broken, Limits, Unavailable
 from autograder.submission import start_sandbox
+from autograder.tensors import FLOATS, decode, encode
 from run import MODEL_NAMES
 
 VERDICTS = {  # what each says of a check
@@ -60,7 +59,6 @@ IMPORT_SECONDS = 30.0
 MAX_COUNT = 10**6  # of lines or rows that a stranger speaks of
 PATIENCE = 120.0  # seconds of all calls of a submission after which each gets a second only
 SLOW_SECONDS, MAX_SLOW = 1.0, 2  # a function that failed so slowly so often, or broke the sandbox, is not called again
-FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 SETTINGS = ("default dtype", "default device", "gradient mode", "number of threads", "deterministic algorithms") + (
     "anomaly detection",
     "random seed",
@@ -88,26 +86,6 @@ def chosen(names, said):
     return [name for name in names if isinstance(said, list) and name in said]
 
 
-def trusted_source(names):
-    """The source of some functions of solutions/model.py, with its imports and nothing else of it."""
-    text = (ROOT / "solutions" / "model.py").read_text(encoding="utf-8")
-    wanted = [
-        node
-        for node in ast.parse(text).body
-        if isinstance(node, ast.Import | ast.ImportFrom) or getattr(node, "name", None) in names
-    ]
-    return "\n\n".join(ast.get_source_segment(text, node) for node in wanted)
-
-
-def decode(body):
-    """Tensors of a safetensors body, whose own header is limited as ours is."""
-    if not body:
-        return {}
-    if len(body) < 8 or int.from_bytes(body[:8], "little") > MAX_HEADER:
-        raise ValueError("no tensors")
-    return safetensors.torch.load(body)
-
-
 @dataclass
 class Answer:
     """What a call returned."""
@@ -126,7 +104,6 @@ class Student:
         """sandbox: one that was started before; otherwise one of this level and these limits is started now."""
         self.submission, self.level, self.limits = submission, level, limits
         self.sandbox, self.process, self.task, self.created = None, None, None, None
-        self.held_trusted = set()  # trusted functions that have been in the sandbox
         self.failed_import = None  # what every check of the submission has lost
         self.slow_failures = {}
         self.named = set()  # misconceptions
@@ -155,18 +132,9 @@ class Student:
             return
         if self.process:
             self.process.close()
-        graded, replaced = TASKS[task]
-        if self.held_trusted & set(graded):
-            self.sandbox.close()  # what served one task as a collaborator is the answer of another
-            self.held_trusted = set()
+        _, replaced = TASKS[task]
         self.process, self.task, self.created = self.start(), task, None
-        self.held_trusted |= set(replaced)
-        header = {
-            "do": "load",
-            "trusted": trusted_source(replaced) if replaced else "",
-            "replaced": replaced,
-            "names": MODEL_NAMES,
-        }
+        header = {"do": "load", "trusted": trusted.signatures(replaced), "names": MODEL_NAMES}
         try:
             answer, _ = self.process.request(header, self.submission.source, IMPORT_SECONDS)
         except Broken as broken:
@@ -228,7 +196,8 @@ class Student:
 
     def answer(self, header, body, seconds):
         try:
-            answer, content = self.process.request(header, body, seconds)
+            _, replaced = TASKS[self.task]
+            answer, content = self.process.request(header, body, seconds, functools.partial(trusted.answer, replaced))
             tensors = decode(content)
         except Broken as broken:
             raise Lost(broken.verdict, broken.detail, printed=self.printed()) from None
@@ -250,7 +219,7 @@ class Student:
         if self.created is weights:
             return
         header = {"do": "create", "target": "IWAE", "keywords": keywords, "dtype": dtype}
-        self.request("IWAE", header, safetensors.torch.save(weights))
+        self.request("IWAE", header, encode(weights))
         self.created = weights
 
     def call(self, task, target, inputs, gradients=(), cotangent=None, seed=0, counted=None, **keywords):
@@ -261,10 +230,10 @@ class Student:
             raise Lost("IMPORT_ERROR", text, SIGNATURES[target])
         header = {"do": "call", "target": target, "arguments": list(inputs), "keywords": keywords}
         header |= {"gradients": list(gradients), "seed": seed, "counted": counted}
-        tensors = {name: tensor.contiguous() for name, tensor in inputs.items()}
+        tensors = dict(inputs)
         if cotangent is not None:
             tensors["cotangent"] = cotangent
-        answer, tensors = self.request(target, header, safetensors.torch.save(tensors))
+        answer, tensors = self.request(target, header, encode(tensors))
         odd = [f"a tensor of {tensor.dtype}" for tensor in tensors.values() if tensor.dtype not in FLOATS]
         if "output" not in tensors:
             odd.append(f"a {clean(answer.get('type'), 60)}")

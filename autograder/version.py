@@ -6,8 +6,8 @@ import tomllib
 from autograder import ROOT
 
 GRADING = (
-    "checks confine frames grading judge misconceptions nll oracles report sandbox student submission version worker "
-    "zygote"
+    "checks confine frames grading judge misconceptions nll oracles report sandbox student submission tensors trusted "
+    "version worker zygote"
 ).split()
 KIT = (  # every file that can change a mark; the zip for Gradescope holds these
     "autograder/__init__.py",

@@ -59,6 +59,49 @@ def channels():
     return found
 """
 
+# What could carry something out of a sandbox: to its next grading, to another one or to the network.
+DOORS = """
+import ctypes, os, platform, socket
+libc = ctypes.CDLL(None, use_errno=True)
+arm = platform.machine() == "aarch64"
+def call(intel, other, *arguments):
+    return libc.syscall(other if arm else intel, *arguments)
+# What each would have: a key, a segment, a queue, a socket ... -1 is a refusal.
+doors = {
+    "a key of the user": lambda: call(248, 217, b"user", b"note", b"kept", 4, -4),
+    "a key of the session": lambda: call(248, 217, b"user", b"note", b"kept", 4, -3),
+    "a search for keys": lambda: call(249, 218, b"user", b"note", None, -3),
+    "a keyring's description": lambda: call(250, 219, 6, -4, 0, 0),
+    "shared memory": lambda: libc.shmget(4711, 4096, 0o1666),
+    "a queue": lambda: libc.msgget(4711, 0o1666),
+    "a semaphore": lambda: libc.semget(4711, 1, 0o1666),
+    "a POSIX queue": lambda: libc.mq_open(b"/note", os.O_CREAT | os.O_RDWR, 0o666, None),
+    "memory without a name": lambda: os.memfd_create("note"),
+    "UDP": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).fileno(),
+    "TCP": lambda: socket.socket(socket.AF_INET6).fileno(),
+    "a socket with a path": lambda: socket.socket(socket.AF_UNIX).fileno(),
+    "netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).fileno(),
+    "namespaces": lambda: libc.unshare(0x10000000 | 0x00020000),
+    "a namespace by clone": lambda: call(56, 220, 0x10000000 | 17, 0, 0, 0, 0) or os._exit(0),
+    "mounts": lambda: libc.mount(b"none", b"/tmp", b"tmpfs", 0, None),
+    "io_uring": lambda: call(425, 425, 8, ctypes.create_string_buffer(120)),
+    "bpf": lambda: call(321, 280, 0, ctypes.create_string_buffer(72), 72),
+    "perf": lambda: call(298, 241, ctypes.create_string_buffer(112), 0, -1, -1, 0),
+    "page faults": lambda: call(323, 282, 1),
+    "ptrace": lambda: libc.ptrace(16, os.getppid(), 0, 0),
+    "another process's memory": lambda: libc.process_vm_readv(os.getppid(), None, 0, None, 0, 0),
+    "other processors": lambda: os.sched_setaffinity(0, range(os.cpu_count())) or 0,
+    "another user": lambda: libc.setuid(0),
+}
+opened = []
+for name, door in doors.items():
+    try:
+        if door() != -1:
+            opened.append(name)
+    except OSError:
+        pass
+result = opened"""
+
 BANK = [
     # ends, and does not end
     at_import("exits at import", "os._exit(0)", ("EXITED",), "exit status 0"),
@@ -330,6 +373,26 @@ raise RuntimeError(f"reached {reached}")
         ("IMPORT_ERROR",),
         "reached []",
     ),
+    at_import("tries every door", DOORS + "\nraise RuntimeError(f'open {opened}')", ("IMPORT_ERROR",), "open []"),
+    broken(
+        "folders nested beyond every limit",
+        """
+for _ in range(1500):
+    os.mkdir("a" * 100)
+    os.chdir("a" * 100)
+os.chmod(".", 0)
+return torch.logsumexp(a, dim)""",
+        ("WRONG_VALUE", "EXCEPTION"),
+    ),
+    broken(
+        "spinning processes",
+        """
+for _ in range(13):
+    if os.fork() == 0:
+        while True: pass
+return torch.logsumexp(a, dim)""",
+        ("WRONG_VALUE", "EXCEPTION", "TIMEOUT"),
+    ),
     # attacks
     at_import(
         "patches the tools of the worker",
@@ -416,6 +479,47 @@ def vae_objective(log_w):
     return stolen("reparameterize")(0, 1, log_w).sum(0)
 """,
         ("EXCEPTION",),
+    ),
+    Hostile(
+        "prints the trusted functions that stand in for another task",
+        """
+import gc, inspect, linecache, sys
+def log_weights(self, x, eps):
+    text = "".join(str(lines) for lines in linecache.cache.values())
+    for function in (gaussian_log_likelihood, reparameterize):
+        text += inspect.getsource(function) + str(function.__code__.co_consts) + str(function.__closure__)
+    frame = sys._getframe()
+    while frame:
+        text += str(frame.f_locals)
+        frame = frame.f_back
+    text += "".join(str(vars(o)) for o in gc.get_objects() if isinstance(o, type(sys)) and o.__name__ != "__main__")
+    leaked = [word for word in ("standard" + "ised**2", "sigma * eps  # [B, D]" + " broadcasts") if word in text]
+    raise RuntimeError(f"leaked {leaked}")
+IWAE.log_weights = log_weights
+""",
+        ("EXCEPTION",),
+        STUB,
+        says="leaked []",
+    ),
+    Hostile(
+        "asks the judge odd questions",
+        """
+import worker, frames, safetensors.torch
+true_call = worker.Worker.call
+def call(self, header, tensors):
+    huge = {str(i): torch.zeros([1] * i + [2**20] + [1] * (2 - i)) for i in range(3)}
+    odd = {str(i): torch.zeros(3, dtype=torch.int8) for i in range(3)}
+    for name in ("gaussian_log_likelihood", "log_mean_exp", "load_model_file", ["x"], None, "__class__"):
+        for body in (b"", b"x" * 100, safetensors.torch.save(huge), safetensors.torch.save(odd)):
+            frames.send(self.channel, {"ask": name}, body)
+            answer, _ = frames.receive(self.channel)
+            assert "error" in answer
+    return true_call(self, header, tensors)
+worker.Worker.call = call
+""",
+        (),
+        SOLUTION,
+        ("todo1", "todo3"),  # no question is awaited there
     ),
     # exceptions
     broken("infinite recursion", "return log_mean_exp(a, dim)", ("EXCEPTION",), "RecursionError"),
