@@ -96,6 +96,8 @@ class Grading:
 
     def lacking(self):
         """{objective: Lost} of those that need a function which has not passed its checks. These may not have run."""
+        if self.student.failed_import:
+            return dict.fromkeys(NEEDS, self.student.failed_import)
         lacking = {}
         for objective, needs in NEEDS.items():
             for result in (self.results[name] for name in needs):
