@@ -7,6 +7,7 @@ Inputs are float64 unless a check is about float32; judge.TOLERANCE says how nea
 import math
 import tomllib
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -55,18 +56,37 @@ def gaussian_case(z, mu, sigma, gradients=()):
     )
 
 
-def gaussian_inputs(draw, k, B, D):
-    """z [k, B, D], mu and sigma [B, D]; sigma lies on both sides of 1, where mistakes about it cancel."""
-    mu, sigma = 2 * draw.normal(B, D), draw.uniform(0.2, 3, B, D)
-    sigma[0, 0], sigma[-1, -1] = draw.uniform(0.25, 0.4), draw.uniform(2, 3)
+UNITS = (1 / 250, 250)  # in which sigma, and all else, is small or large: it then reaches from 0.001 to 1000
+
+
+def moments(draw, B, D, unit=1):
+    """mu and sigma [B, D]; in units of one sigma lies on both sides of 1, where mistakes about it cancel."""
+    mu, sigma = 2 * draw.normal(B, D), draw.uniform(0.25, 4, B, D)
+    sigma[0, 0], sigma[-1, -1] = draw.uniform(0.25, 0.4), draw.uniform(2, 4)
+    return unit * mu, unit * sigma
+
+
+def gaussian_inputs(draw, k, B, D, unit=1):
+    """z [k, B, D], mu and sigma [B, D]."""
+    mu, sigma = moments(draw, B, D, unit)
     return mu + 2 * sigma * draw.normal(k, B, D), mu, sigma
 
 
-def noise_case(draw, k, B, D, gradients=()):
-    mu, sigma = 2 * draw.normal(B, D), draw.uniform(0.2, 3, B, D)
-    sigma[0, 0], sigma[-1, -1] = draw.uniform(0.25, 0.4), draw.uniform(2, 3)
+def noise_case(draw, k, B, D, gradients=(), unit=1):
+    mu, sigma = moments(draw, B, D, unit)
     inputs = {"mu": mu, "sigma": sigma, "eps": draw.normal(k, B, D)}
-    return Case("todo1", "reparameterize", inputs, oracles.reparameterize, SAMPLE, 10.0, gradients=gradients)
+    scale = mu.abs() + (sigma * inputs["eps"]).abs()
+    return Case("todo1", "reparameterize", inputs, oracles.reparameterize, SAMPLE, scale, gradients=gradients)
+
+
+@contextmanager
+def clamping(misconception):
+    """What is lost in here, where sigma is far from 1 and all was right near it, is a matter of its range."""
+    try:
+        yield
+    except Lost as lost:
+        lost.misconception = misconception
+        raise
 
 
 @check("todo1", "gaussian_log_likelihood: values")
@@ -75,11 +95,21 @@ def gaussian_values(student, draw):
     z, mu, sigma = gaussian_inputs(draw, k, B, D)
     expect(student, draw, gaussian_case(z, mu, sigma))
     expect(student, draw, gaussian_case(z, torch.zeros(B, D).double(), torch.ones(B, D).double()))
+    expect(student, draw, gaussian_case(*gaussian_inputs(draw, *draw.large_sizes(3))))
+    sigma = draw.wide(B, D)
+    mu = 2 * sigma * draw.normal(B, D)
+    with clamping("gauss.clamped_sigma"):
+        expect(student, draw, gaussian_case(mu + 2 * sigma * draw.normal(k, B, D), mu, sigma))
 
 
 @check("todo1", "gaussian_log_likelihood: gradients")
 def gaussian_gradients(student, draw):
-    expect(student, draw, gaussian_case(*gaussian_inputs(draw, *draw.sizes(3)), gradients=("z", "mu", "sigma")))
+    gradients = ("z", "mu", "sigma")
+    for sizes in (draw.sizes(3), draw.large_sizes(3)):
+        expect(student, draw, gaussian_case(*gaussian_inputs(draw, *sizes), gradients=gradients))
+    with clamping("gauss.clamped_sigma"):
+        for unit in UNITS:
+            expect(student, draw, gaussian_case(*gaussian_inputs(draw, *draw.sizes(3), unit), gradients=gradients))
 
 
 @check("todo1", "gaussian_log_likelihood: far from the mean, in float32")
@@ -95,12 +125,22 @@ def gaussian_far_away(student, draw):
 
 @check("todo1", "reparameterize: values")
 def reparameterize_values(student, draw):
-    expect(student, draw, noise_case(draw, *draw.sizes(3)))
+    for sizes in (draw.sizes(3), draw.large_sizes(3)):
+        for _ in range(2):  # of the same sizes: the answer is no memory of the first
+            expect(student, draw, noise_case(draw, *sizes))
+    with clamping("reparam.clamped_sigma"):
+        for unit in UNITS:
+            expect(student, draw, noise_case(draw, *draw.sizes(3), unit=unit))
 
 
 @check("todo1", "reparameterize: gradients to mu and sigma")
 def reparameterize_gradients(student, draw):
-    expect(student, draw, noise_case(draw, *draw.sizes(3), gradients=("mu", "sigma")))
+    gradients = ("mu", "sigma")
+    for sizes in (draw.sizes(3), draw.large_sizes(3)):
+        expect(student, draw, noise_case(draw, *sizes, gradients))
+    with clamping("reparam.clamped_sigma"):
+        for unit in UNITS:
+            expect(student, draw, noise_case(draw, *draw.sizes(3), gradients, unit))
 
 
 @check("todo1", "shapes: one sample, k = B, [B, D] without samples")
@@ -146,9 +186,9 @@ WEIGHT = "log p(x | z) + log p(z) - log q(z | x) at z = mu + sigma * eps, one nu
 MEAN = "the mean of log_w over the samples, one number for each image"
 
 
-def weights_case(student, draw, k, B, D, P, tied, gradients=(), x=None, eps=None, head=1.0):
+def weights_case(student, draw, k, B, D, P, tied, gradients=(), x=None, eps=None, head=1.0, wide=False):
     """log_weights of a network with random weights, made in the sandbox first."""
-    keywords, weights, model = random_model(draw, P, D, draw.sizes(1), tied, head)
+    keywords, weights, model = random_model(draw, P, D, draw.sizes(1), tied, head, wide)
     network = oracles.Network(weights, tied)
     x = draw.binary(B, P) if x is None else x
     eps = draw.normal(k, B, D) if eps is None else eps
@@ -179,15 +219,18 @@ def mean_case(log_w, gradients=()):
 @check("todo2", "log_weights: values")
 def log_weights_values(student, draw):
     for tied in (True, False):
-        k, B, D, P = draw.sizes(4, high=12)
-        expect(student, draw, weights_case(student, draw, k, B, D, P, tied)[0])
+        for sizes in (draw.sizes(4, high=12), draw.large_sizes(4)):
+            expect(student, draw, weights_case(student, draw, *sizes, tied)[0])
+    with clamping("logw.clamped"):
+        for tied in (True, False):
+            expect(student, draw, weights_case(student, draw, *draw.sizes(4, high=12), tied, wide=True)[0])
 
 
 @check("todo2", "log_weights: gradients to the network's weights")
 def log_weights_gradients(student, draw):
     for tied in (True, False):
-        k, B, D, P = draw.sizes(4, high=12)
-        expect(student, draw, weights_case(student, draw, k, B, D, P, tied, ("parameters",))[0])
+        for sizes in (draw.sizes(4, high=12), draw.large_sizes(4)):
+            expect(student, draw, weights_case(student, draw, *sizes, tied, ("parameters",))[0])
 
 
 @check("todo2", "log_weights: the mean weight is p(x), by quadrature")
@@ -238,12 +281,13 @@ def vae_values(student, draw):
     k, B = draw.sizes(2, low=3)
     expect(student, draw, mean_case(draw.spread(k, B)))
     expect(student, draw, mean_case(5 * draw.normal(k, B)))
+    expect(student, draw, mean_case(draw.spread(*draw.large_sizes(2))))
 
 
 @check("todo2", "vae_objective: gradients")
 def vae_gradients(student, draw):
-    k, B = draw.sizes(2, low=3)
-    expect(student, draw, mean_case(5 * draw.normal(k, B), ("log_w",)))
+    for sizes in (draw.sizes(2, low=3), draw.large_sizes(2)):
+        expect(student, draw, mean_case(5 * draw.normal(*sizes), ("log_w",)))
 
 
 @check("todo2", "vae_objective: the ELBO of a model that is known in closed form")
@@ -326,13 +370,14 @@ def log_mean_exp_values(student, draw):
     shape = draw.sizes(3)
     for dim in (0, 1, 2, -1):
         expect(student, draw, log_mean_case(2 * draw.normal(*shape), dim))
+        expect(student, draw, log_mean_case(2 * draw.normal(*draw.large_sizes(3)), dim))
 
 
 @check("todo3", "log_mean_exp: gradients, the softmax")
 def log_mean_exp_gradients(student, draw):
-    shape = draw.sizes(2)
-    for dim in (0, 1):
-        expect(student, draw, log_mean_case(2 * draw.normal(*shape), dim, ("a",)))
+    for shape in (draw.sizes(2), draw.large_sizes(2)):
+        for dim in (0, 1):
+            expect(student, draw, log_mean_case(2 * draw.normal(*shape), dim, ("a",)))
 
 
 @check("todo3", "log_mean_exp: no underflow, no overflow in float32")
@@ -377,12 +422,14 @@ def iwae_values(student, draw):
     k, B = draw.sizes(2)
     expect(student, draw, bound_case(3 * draw.normal(k, B)))
     expect(student, draw, bound_case(draw.spread(k, B)))
+    for log_w in (3 * draw.normal(*draw.large_sizes(2)), draw.spread(*draw.large_sizes(2))):
+        expect(student, draw, bound_case(log_w))
 
 
 @check("todo3", "iwae_objective: gradients, the normalised weights")
 def iwae_gradients(student, draw):
-    k, B = draw.sizes(2)
-    expect(student, draw, bound_case(2 * draw.normal(k, B), ("log_w",)))
+    for sizes in (draw.sizes(2), draw.large_sizes(2)):
+        expect(student, draw, bound_case(2 * draw.normal(*sizes), ("log_w",)))
 
 
 @check("todo3", "iwae_objective: ELBO < L_2 < log p(x), by quadrature")

@@ -36,6 +36,16 @@ class Draw:
         """n different sizes, so that no axis can be taken for another."""
         return [int(size) for size in self.random.permutation(np.arange(low, high))[:n]]
 
+    def large_sizes(self, n):
+        """The same, beyond whatever number a wrong formula may have in the place of a size."""
+        return self.sizes(n, 40, 60)
+
+    def wide(self, *shape):
+        """Positive numbers of every magnitude from 1e-3 to 1e3, both included."""
+        exponents = self.uniform(-3, 3, *shape).flatten()
+        exponents[0], exponents[-1] = -3, 3
+        return 10 ** exponents.view(shape)
+
     def spread(self, k, B):
         """Log weights as a trained model has them: images at levels from -10 to -2000, and the samples of each of
         them from near its level to a thousand below.  [k, B]"""
@@ -90,12 +100,11 @@ def expect(student, draw, case):
     if not fault:
         return answer
     verdict, came_back = fault
-    named = explain(case, answer, cotangent, seed, fault_of, student.named)
+    named = explain(case, answer, cotangent, seed, fault_of)
     if named is None and case.target in ("reparameterize", "model.log_weights") and verdict == "WRONG_VALUE":
         again = student.call(case.task, case.target, inputs, seed=seed + 1, **case.keywords)
         if again.output.shape == answer.output.shape and not torch.allclose(again.output, answer.output):
             named = "reparam.ignores_eps" if case.target == "reparameterize" else "logw.own_noise"
-    student.named.add(named)
     numbers = f"inputs {summary(inputs)}; expected {summary({'': expected})}; found {summary({'': answer.output})}"
     raise Lost(verdict, came_back, describe_call(case), case.right, named, student.printed(), numbers)
 
@@ -156,12 +165,12 @@ def gradient_fault(found, expected, inputs):
     return None
 
 
-def explain(case, answer, cotangent, seed, fault_of, named_before):
+def explain(case, answer, cotangent, seed, fault_of):
     """The id of the first misconception that gives the same numbers, and the same gradients where they were asked.
 
     A formula without fault on these inputs explains nothing.
     """
-    for entry, formula in candidates(case, named_before):
+    for entry, formula in candidates(case):
         inputs = {name: tensor.detach().clone() for name, tensor in case.inputs.items()}
         sources = {name: inputs[name].requires_grad_() for name in case.gradients if name in inputs}
         if case.model is not None and case.gradients:
@@ -182,17 +191,15 @@ def explain(case, answer, cotangent, seed, fault_of, named_before):
     return None
 
 
-def candidates(case, named_before):
+def candidates(case):
     """The misconceptions of a function, as functions of the case's inputs.
 
-    iwae_objective calls the submission's own log_mean_exp, so that function's are tried as well, and first those
-    that were named before.
+    iwae_objective calls the submission's own log_mean_exp, so that function's are tried as well.
     """
     functions = [case.target.removeprefix("model.")]
     if functions == ["iwae_objective"]:
         functions.append("log_mean_exp")
-    entries = [entry for function in functions for entry in MISCONCEPTIONS if entry.function == function]
-    for entry in sorted(entries, key=lambda entry: entry.id not in named_before):
+    for entry in (entry for function in functions for entry in MISCONCEPTIONS if entry.function == function):
         yield entry, entry.formula.__get__(case.model) if case.model is not None else entry.formula
 
 
@@ -218,10 +225,11 @@ def summary(tensors):
     return ", ".join(parts)[:1500]
 
 
-def random_model(draw, d_data, d_latent, hidden, tied, head=1.0):
+def random_model(draw, d_data, d_latent, hidden, tied, head=1.0, wide=False):
     """Weights for the submission's IWAE: (keywords, weights as a state dict, the reference's IWAE with them).
 
-    head scales those of the encoder's head: with small ones q stays near N(0, 1).
+    head scales those of the encoder's head: with small ones q stays near N(0, 1). wide: sigma reaches from about 0.001
+    to 1000, and the pixels' probabilities come within e^-20 of 0 and 1.
     """
     keywords = {"d_data": d_data, "d_latent": d_latent, "hidden": list(hidden), "tied": tied}
     model = reference.IWAE(d_data, d_latent, tuple(hidden), tied).double()
@@ -229,5 +237,9 @@ def random_model(draw, d_data, d_latent, hidden, tied, head=1.0):
     for name, weight in model.state_dict().items():
         size = 1 / math.sqrt(weight.shape[-1]) if weight.ndim == 2 else 0.5
         weights[name] = draw.normal(*weight.shape) * size * (head if name.startswith("encoder.head") else 1)
+    if wide:
+        weights["encoder.head.weight"] *= 0.1
+        weights["encoder.head.bias"][-d_latent:] = 0.95 * draw.wide(d_latent).log()
+        weights["decoder.head.bias"][:2] = torch.tensor([-20.0, 20.0])
     model.load_state_dict(weights)
     return keywords, weights, model

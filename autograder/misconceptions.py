@@ -186,6 +186,17 @@ def _(mu, sigma, eps):
     return mu + sigma.detach() * eps
 
 
+@misconception(
+    "reparam.clamped_sigma",
+    "reparameterize",
+    "The samples are right for sigma near 1 and wrong far from it: is it clamped? A trained encoder has sigma from "
+    "0.001 up, and must be taken at its word.",
+    NOISE,
+)
+def _(mu, sigma, eps):
+    return mu + sigma.clamp(0.1, 5) * eps
+
+
 # TODO 1: gaussian_log_likelihood --------------------------------------------------------------------------
 
 
@@ -383,6 +394,18 @@ def _(z, mu, sigma):
 def _(z, mu, sigma):
     variance = sigma**2 + 1e-2
     return (-0.5 * torch.log(variance) - 0.5 * math.log(2 * math.pi) - 0.5 * (z - mu) ** 2 / variance).sum(-1)
+
+
+@misconception(
+    "gauss.clamped_sigma",
+    "gaussian_log_likelihood",
+    "The density is right for sigma near 1 and wrong far from it: is sigma clamped, or its log? A trained encoder has "
+    "sigma from 0.001 up, and must be taken at its word.",
+    DENSITY,
+)
+def _(z, mu, sigma):
+    sigma = sigma.clamp(0.1, 5)
+    return (-torch.log(sigma) - 0.5 * math.log(2 * math.pi) - 0.5 * ((z - mu) / sigma) ** 2).sum(-1)
 
 
 # TODO 2: log_weights --------------------------------------------------------------------------------------
@@ -734,6 +757,21 @@ def _(self, x, eps):
 def _(self, x, eps):
     mu, sigma = self.encoder(x.expand(len(eps), *x.shape))
     z = mu + sigma * eps
+    prior = gaussian_log_likelihood(z, torch.zeros_like(z), torch.ones_like(z))
+    return bernoulli_log_likelihood(x, self.decoder(z)) + prior - gaussian_log_likelihood(z, mu, sigma)
+
+
+@misconception(
+    "logw.clamped",
+    "log_weights",
+    "The numbers are right for an ordinary network and wrong where sigma is small or large, or a pixel nearly certain: "
+    "is something clamped? The terms are finite as they are.",
+    WEIGHTS,
+)
+def _(self, x, eps):
+    mu, sigma = self.encoder(x)
+    sigma = sigma.clamp(0.1, 5)
+    z = reparameterize(mu, sigma, eps)
     prior = gaussian_log_likelihood(z, torch.zeros_like(z), torch.ones_like(z))
     return bernoulli_log_likelihood(x, self.decoder(z)) + prior - gaussian_log_likelihood(z, mu, sigma)
 

@@ -57,6 +57,7 @@ WORKER_VERDICTS = ("EXCEPTION", "NOT_IMPLEMENTED", "MEMORY", "EXITED", "PROTOCOL
 CALL_SECONDS = 10.0
 IMPORT_SECONDS = 30.0
 MAX_COUNT = 10**6  # of lines or rows that a stranger speaks of
+MAX_SIZE, MAX_DIMENSIONS = 2**24, 16  # of a tensor that a stranger sends: numbers along an axis, and axes
 PATIENCE = 120.0  # seconds of all calls of a submission after which each gets a second only
 SLOW_SECONDS, MAX_SLOW = 1.0, 2  # a function that failed so slowly so often, or broke the sandbox, is not called again
 SETTINGS = ("default dtype", "default device", "gradient mode", "number of threads", "deterministic algorithms") + (
@@ -106,7 +107,6 @@ class Student:
         self.sandbox, self.process, self.task, self.created = None, None, None, None
         self.failed_import = None  # what every check of the submission has lost
         self.slow_failures = {}
-        self.named = set()  # misconceptions
         self.patience = PATIENCE
         self.import_changed = []
         if submission.rejected:
@@ -235,10 +235,13 @@ class Student:
             tensors["cotangent"] = cotangent
         answer, tensors = self.request(target, header, encode(tensors))
         odd = [f"a tensor of {tensor.dtype}" for tensor in tensors.values() if tensor.dtype not in FLOATS]
+        odd += [f"a tensor with {t.ndim} axes" for t in tensors.values() if t.ndim > MAX_DIMENSIONS]
+        odd += [f"a tensor of size {max(t.shape)}" for t in tensors.values() if t.ndim and max(t.shape) > MAX_SIZE]
         if "output" not in tensors:
             odd.append(f"a {clean(answer.get('type'), 60)}")
         if odd:
             raise Lost("WRONG_TYPE", odd[0], SIGNATURES[target], "a tensor of floating-point numbers")
+        tensors = {name: tensor.double() for name, tensor in tensors.items()}  # whatever mixture of types came
         output, rows = tensors.pop("output"), answer.get("rows")
         return Answer(
             output,

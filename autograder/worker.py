@@ -5,6 +5,7 @@ takes for a stranger's word. Requests are {"do": "load" | "create" | "call" | "p
 with tensors as a safetensors body; answers are {"ok": true, ...}, or {"ok": false, "verdict", "text", "line"}.
 """
 
+import contextlib
 import inspect
 import linecache
 import sys
@@ -13,6 +14,7 @@ import types
 import frames
 import safetensors.torch
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 FILE_NAME = "model.py"
 SETTINGS = {  # torch's global settings: how to read each of them, and how to set it
@@ -113,9 +115,10 @@ class Worker:
             sources |= dict(self.model.named_parameters())
         torch.manual_seed(header["seed"])
         settings = {name: read() for name, (read, _) in SETTINGS.items()}
-        with CountedRows(getattr(self.model, header["counted"]) if header["counted"] else None) as counted:
+        counted = CountedRows(getattr(self.model, header["counted"])) if header["counted"] else None
+        with counted or contextlib.nullcontext():
             output = function(*inputs.values(), **header["keywords"])
-        answer = {"ok": True, "changed": sorted(self.restore(settings)), "rows": counted.rows}
+        answer = {"ok": True, "changed": sorted(self.restore(settings)), "rows": counted.rows if counted else 0}
         if type(output) not in (torch.Tensor, torch.nn.Parameter):
             return answer | {"type": type(output).__name__[:100]}, {}
         result = {"output": output.detach()}
@@ -206,22 +209,24 @@ class Asked(torch.autograd.Function):
         return torch.stack(calls), 0
 
 
-class CountedRows:
-    """Counts the rows (the product of all axes but the last) that a module is given."""
+class CountedRows(TorchDispatchMode):
+    """Counts the rows that a module's first matrix, or a copy of it, is multiplied with, however it is called."""
 
     def __init__(self, module):
-        self.rows = 0
-        self.hook = module.register_forward_pre_hook(self.count) if module is not None else None
+        super().__init__()
+        self.matrix, self.rows = next(p.detach() for p in module.parameters() if p.ndim == 2), 0
 
-    def count(self, _, inputs):
-        self.rows += inputs[0][..., 0].numel()
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        matrices = [t for t in arguments if isinstance(t, torch.Tensor) and t.ndim >= 2]
+        others = [t for t in matrices if not self.is_the_matrix(t)]
+        if others and len(others) < len(matrices):
+            self.rows += max(t.numel() for t in others) // self.matrix.shape[1]
+        return function(*arguments, **(keywords or {}))
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.hook:
-            self.hook.remove()
+    def is_the_matrix(self, tensor):
+        """[n_out, n_in], transposed or not, or with more axes around it."""
+        last = tensor.detach()[(0,) * (tensor.ndim - 2)] if tensor.numel() else tensor
+        return any(last.shape == m.shape and last.equal(m) for m in (self.matrix, self.matrix.T))
 
 
 def same(a, b):

@@ -419,6 +419,20 @@ worker.Worker.call = lambda self, header, tensors: ({"ok": True, "verdict": "PAS
     rewritten("float8 output", '(answer, tensors | {"output": tensors["output"].to(torch.float8_e4m3fn)})'),
     rewritten("integer output", '(answer, tensors | {"output": tensors["output"].to(torch.int64)})'),
     rewritten("complex gradients", "(answer, {name: tensor + 0j for name, tensor in tensors.items()})"),
+    rewritten("a hundred axes", '(answer, tensors | {"output": torch.zeros([1] * 100)})'),
+    rewritten("more numbers than there are", '(answer, {"output": torch.empty([0, 2**40, 2**20])})'),
+    rewritten(
+        "another type at every call",
+        "(answer, {n: t.to(choose()) for n, t in tensors.items()})\n"
+        "import itertools\nchoose = itertools.cycle([torch.float16, torch.float64, torch.bfloat16]).__next__",
+        "WRONG_VALUE",
+    ),
+    rewritten(
+        "gradients of another shape",
+        "(answer, {n: t if n == 'output' else t[..., None] for n, t in tensors.items()} "
+        "| {'output': tensors['output'] + 1})",
+        "WRONG_VALUE",
+    ),
     rewritten("odd words", '({"ok": True, "edited": 7, "changed": {"a": []}, "rows": 10**4000, "type": []}, {})'),
     rewritten(
         "a line far away", '({"ok": False, "verdict": "EXCEPTION", "line": 10**4000, "text": 3}, {})', "EXCEPTION"

@@ -293,3 +293,242 @@ if __name__ == "__main__":
     raise SystemExit("only when run as a script")
 """,
 }
+
+CHEAP = {  # right on small or ordinary inputs alone: (the task that loses points, the misconception named, the text)
+    "gaussian with a floor of 0.1": (
+        "todo1",
+        "gauss.clamped_sigma",
+        """
+given = gaussian_log_likelihood
+def gaussian_log_likelihood(z, mu, sigma):
+    return given(z, mu, sigma.clamp(min=0.1))
+""",
+    ),
+    "gaussian with a floor of 0.19": (
+        "todo1",
+        "gauss.clamped_sigma",
+        """
+given = gaussian_log_likelihood
+def gaussian_log_likelihood(z, mu, sigma):
+    return given(z, mu, torch.maximum(sigma, torch.full_like(sigma, 0.19)))
+""",
+    ),
+    "gaussian with a ceiling of 30": (
+        "todo1",
+        "gauss.clamped_sigma",
+        """
+given = gaussian_log_likelihood
+def gaussian_log_likelihood(z, mu, sigma):
+    return given(z, mu, sigma.clamp(max=30))
+""",
+    ),
+    "gaussian with a log variance within 4": (
+        "todo1",
+        "gauss.clamped_sigma",
+        """
+given = gaussian_log_likelihood
+def gaussian_log_likelihood(z, mu, sigma):
+    return given(z, mu, (2 * sigma.log()).clamp(-4, 4).div(2).exp())
+""",
+    ),
+    "gaussian with softplus in the place of sigma": (
+        "todo1",
+        None,
+        """
+given = gaussian_log_likelihood
+def gaussian_log_likelihood(z, mu, sigma):
+    return given(z, mu, F.softplus(sigma))
+""",
+    ),
+    "gaussian of the first 20 units": (
+        "todo1",
+        None,
+        """
+given = gaussian_log_likelihood
+def gaussian_log_likelihood(z, mu, sigma):
+    return given(z[..., :20], mu[..., :20], sigma[..., :20])
+""",
+    ),
+    "gaussian within ten standard deviations": (
+        "todo1",
+        None,
+        """
+given = gaussian_log_likelihood
+def gaussian_log_likelihood(z, mu, sigma):
+    return given(mu + sigma * ((z - mu) / sigma).clamp(-10, 10), mu, sigma)
+""",
+    ),
+    "reparameterize with a floor of 0.01": (
+        "todo1",
+        "reparam.clamped_sigma",
+        """
+def reparameterize(mu, sigma, eps):
+    return mu + sigma.clamp(min=0.01) * eps
+""",
+    ),
+    "reparameterize with a ceiling of 100": (
+        "todo1",
+        "reparam.clamped_sigma",
+        """
+def reparameterize(mu, sigma, eps):
+    return mu + sigma.clamp(max=100) * eps
+""",
+    ),
+    "reparameterize with a log variance within 4": (
+        "todo1",
+        "reparam.clamped_sigma",
+        """
+def reparameterize(mu, sigma, eps):
+    return mu + torch.exp(0.5 * (2 * sigma.log()).clamp(-4, 4)) * eps
+""",
+    ),
+    "reparameterize that remembers by shape": (
+        "todo1",
+        None,
+        """
+memory = {}
+def reparameterize(mu, sigma, eps):
+    return memory.setdefault(eps.shape, mu + sigma * eps)
+""",
+    ),
+    "reparameterize of 32 samples": (
+        "todo1",
+        None,
+        """
+def reparameterize(mu, sigma, eps):
+    return mu + sigma * torch.cat([eps[:32], eps[:1].expand_as(eps)[32:]])
+""",
+    ),
+    "log weights with a sigma of at least 0.01": (
+        "todo2",
+        "logw.clamped",
+        """
+def log_weights(self, x, eps):
+    mu, sigma = self.encoder(x)
+    sigma = sigma.clamp(min=0.01)
+    z = reparameterize(mu, sigma, eps)
+    prior = gaussian_log_likelihood(z, torch.zeros_like(mu), torch.ones_like(mu))
+    return bernoulli_log_likelihood(x, self.decoder(z)) + prior - gaussian_log_likelihood(z, mu, sigma)
+IWAE.log_weights = log_weights
+""",
+    ),
+    "log weights of at least -1000": (
+        "todo2",
+        "logw.clamped",
+        """
+given = IWAE.log_weights
+IWAE.log_weights = lambda self, x, eps: given(self, x, eps).clamp(min=-1000)
+""",
+    ),
+    "log weights with probabilities clamped at 1e-7": (
+        "todo2",
+        "logw.clamped",
+        """
+def bernoulli_log_likelihood(x, logits):
+    p = logits.sigmoid().clamp(1e-7, 1 - 1e-7)
+    return (x * p.log() + (1 - x) * (1 - p).log()).sum(-1)
+""",
+    ),
+    "log weights of 16 samples": (
+        "todo2",
+        None,
+        """
+given = IWAE.log_weights
+def log_weights(self, x, eps):
+    return given(self, x, torch.cat([eps[:16], eps[:1].expand_as(eps)[16:]]))
+IWAE.log_weights = log_weights
+""",
+    ),
+    "the encoder's forward for each sample": (
+        "todo2",
+        "logw.encoder_per_sample",
+        """
+def log_weights(self, x, eps):
+    rows = []
+    for e in eps:
+        mu, sigma = self.encoder.forward(x)
+        z = mu + sigma * e
+        prior = gaussian_log_likelihood(z, torch.zeros_like(mu), torch.ones_like(mu))
+        rows.append(bernoulli_log_likelihood(x, self.decoder(z)) + prior - gaussian_log_likelihood(z, mu, sigma))
+    return torch.stack(rows)
+IWAE.log_weights = log_weights
+""",
+    ),
+    "the encoder's layers for each sample": (
+        "todo2",
+        "logw.encoder_per_sample",
+        """
+def log_weights(self, x, eps):
+    first = self.encoder.body[0]
+    for _ in eps:
+        h = torch.tanh(x @ first.weight.T + first.bias)
+    import copy
+    return given(self, x, eps)
+given = IWAE.log_weights
+IWAE.log_weights = log_weights
+""",
+    ),
+    "a copy of the encoder for each sample": (
+        "todo2",
+        "logw.encoder_per_sample",
+        """
+def log_weights(self, x, eps):
+    import copy
+    for _ in eps:
+        copy.deepcopy(self.encoder)(x)
+    return given(self, x, eps)
+given = IWAE.log_weights
+IWAE.log_weights = log_weights
+""",
+    ),
+    "the mean of eight samples": (
+        "todo2",
+        None,
+        """
+def vae_objective(log_w):
+    return log_w[:8].mean(0)
+""",
+    ),
+    "the mean of eight samples by a fixed sum": (
+        "todo2",
+        None,
+        """
+def vae_objective(log_w):
+    return sum(log_w[i] for i in range(min(8, len(log_w)))) / min(8, len(log_w))
+""",
+    ),
+    "log_mean_exp of 32 entries": (
+        "todo3",
+        None,
+        """
+def log_mean_exp(a, dim=0):
+    a = a.narrow(dim, 0, min(32, a.shape[dim]))
+    return torch.logsumexp(a, dim) - math.log(a.shape[dim])
+""",
+    ),
+    "log_mean_exp of 16 columns": (
+        "todo3",
+        None,
+        """
+def log_mean_exp(a, dim=0):
+    found = torch.logsumexp(a, dim) - math.log(a.shape[dim])
+    return torch.cat([found[:16], torch.zeros_like(found[16:])])
+""",
+    ),
+    "the bound of eight samples": (
+        "todo3",
+        None,
+        """
+def iwae_objective(log_w):
+    return log_mean_exp(log_w[:8], 0)
+""",
+    ),
+    "the bound above -1000": (
+        "todo3",
+        None,
+        """
+def iwae_objective(log_w):
+    return log_mean_exp(log_w.clamp(min=-1000), 0)
+""",
+    ),
+}

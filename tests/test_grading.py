@@ -190,6 +190,17 @@ def test_a_mistake_of_the_graders_is_no_mark(tmp_path, sandbox, monkeypatch):
     assert "ZeroDivisionError: ours" in results["tests"][0]["output"]
 
 
+def test_what_fails_on_a_file_and_not_on_the_reference_is_the_files_fault(tmp_path, sandbox, monkeypatch):
+    def odd(student, draw):
+        if b"odd" in student.submission.source:
+            raise OverflowError("an answer that no judge foresaw")
+
+    monkeypatch.setattr(grading, "CHECKS", [checks.Check("gaussian_values", "todo1", "odd", odd)])
+    results = graded(submissions.submission("# odd"), sandbox, tmp_path)
+    assert results["tests"][0]["extra_data"]["verdict"] == "WRONG_TYPE"
+    assert "OverflowError" not in results["tests"][0]["output"]
+
+
 def test_the_version_changes_with_the_checks(monkeypatch):
     before = grader_version()
     monkeypatch.setattr(version, "KIT", version.KIT[:-1])

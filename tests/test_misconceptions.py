@@ -33,6 +33,16 @@ def test_a_misconception_is_caught_in_its_task_and_named(entry, grade_in, pytest
         assert entry.id in named, [seed, *(feedback(grading, result) for result in results)]
 
 
+@pytest.mark.parametrize("name", submissions.CHEAP)
+def test_what_is_right_on_some_inputs_alone_is_caught(name, grade_in, pytestconfig):
+    task, misconception, text = submissions.CHEAP[name]
+    for seed in range(pytestconfig.option.draws):
+        results = lost(grade_in(submissions.submission(text), seed=seed))
+        assert {result.check.task for result in results} == {task}, seed
+        if misconception:
+            assert misconception in {result.lost.misconception for result in results}
+
+
 @pytest.mark.parametrize("name", submissions.RIGHT)
 def test_a_right_answer_gets_all_points(name, grade_in, pytestconfig):
     """In the tasks of the functions that it replaces; the rest is the reference's, which is graded here as well."""
