@@ -52,7 +52,7 @@ def run_class(arguments):
         if value is not None and value < 1:
             raise UserError(f"--{name} {value}: expected 1 or more")
     options = Options(arguments.nll, arguments.feedback, arguments.lowest_level)
-    where = (arguments.jobs, arguments.scheduler, arguments.limit, arguments.roster)
+    where = (arguments.jobs, arguments.scheduler, arguments.limit, arguments.roster, arguments.layout)
     rows = grade_class(arguments.submissions, arguments.out, options, *where)
     counts = collections.Counter(row.status for row in rows)
     print(f"{len(rows)} students: {', '.join(f'{n} {status}' for status, n in counts.most_common())}")
@@ -124,6 +124,11 @@ def main():
         "submissions", type=Path, metavar="SUBMISSIONS",
         help="a folder or a zip: one folder per student with model.py, nbgrader's submitted/, or a download of Moodle, "
         "Canvas or Gradescope"
+    )  # fmt: skip
+    command.add_argument(
+        "--layout", metavar="NAME",
+        help="what SUBMISSIONS is, where that is not clear: folders-N (a folder for each student, N levels down), "
+        "moodle, canvas or gradescope"
     )  # fmt: skip
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="results, kept between runs")
     add_grading_options(command)
