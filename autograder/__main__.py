@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import unicodedata
 from pathlib import Path
 
 import autograder  # noqa: F401  first: it makes base_code importable
@@ -36,12 +37,15 @@ def report_folders(files, folder):
     """Where the reports of each file go: into the folder, or into one below it for each of several files."""
     if folder is None or len(files) == 1:
         return [folder] * len(files)
-    names = []
+    names = {}  # by what a file system may take for the same
     for path in files:
-        name = path.stem if path.stem != "model" else path.resolve().parent.name
-        taken = sum(other == name or other.startswith(f"{name}-") for other in names)
-        names.append(f"{name}-{taken + 1}" if taken else name)
-    return [folder / name for name in names]
+        stem = path.stem if path.stem != "model" else path.resolve().parent.name
+        name, number = stem, 1
+        while (key := unicodedata.normalize("NFC", name).casefold()) in names:
+            number += 1
+            name = f"{stem}-{number}"
+        names[key] = name
+    return [folder / name for name in names.values()]
 
 
 def run_class(arguments):

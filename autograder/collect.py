@@ -17,15 +17,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from autograder import ROOT, layouts
-from autograder.layouts import ASSIGNMENT, OLD, PLACES, Student
+from autograder.layouts import ASSIGNMENT, OLD, PLACES, Student, printable
 from autograder.submission import MAX_SOURCE, Rejected, Submission, at_most, read_file
 from cli import UserError
 
 MAX_ZIP = 64 * 2**20  # bytes of a zip that a student handed in
+MAX_ZIPS = 8  # of a student in one attempt
 MAX_FILES = 200_000  # of a class; of a student's zip MAX_STUDENT_FILES
 MAX_STUDENT_FILES = 20_000
 MAX_DEPTH = 12  # of folders
-STUB = ROOT / "base_code" / "model.py"
 
 # What browsers, Windows and macOS make of model.py, and what Canvas makes of it, sorted into folders by hand.
 RENAMED = re.compile(r"(copy of )?model( - copy| copy)?( ?\(\d+\)|[ _-]\d+)?\.py(\.txt)?", re.IGNORECASE)
@@ -73,7 +73,7 @@ class File:
             source = self.read(MAX_SOURCE)
         except Rejected:
             return True
-        return bool(source.strip()) and lines_of(source) != lines_of(STUB.read_bytes())
+        return bool(source.strip()) and lines_of(source) != handed_out()
 
     @property
     def place(self):
@@ -99,6 +99,11 @@ def lines_of(source):
     return [line.rstrip() for line in source.removeprefix(b"\xef\xbb\xbf").strip().splitlines()]
 
 
+@functools.cache
+def handed_out():
+    return lines_of((ROOT / "base_code" / "model.py").read_bytes())
+
+
 @dataclass
 class HandIn:
     """What one student handed in."""
@@ -114,7 +119,7 @@ class HandIn:
             return Submission(Path("model.py"), b"", str(reason)), []
         notes = []
         if file.likeness == 0:
-            notes.append(f"graded {printable(file.path)}, as there is no model.py")
+            notes.append(f"graded {printable(file.path)}, though its name is not model.py")
         if others:
             names = ", ".join(sorted(printable(other.path) for other in others)[:5])
             why = preference(file, others)
@@ -131,19 +136,20 @@ class HandIn:
         if best.likeness == 0 and any(other.is_edited for other in others):
             names = ", ".join(sorted(printable(file.path) for file in models)[:5])
             raise Rejected(f"no model.py was handed in, but several files that could be it: {names}")
-        return best, others + [file for file in unopened if file.attempt < best.attempt]
+        return best, others + unopened
 
     def models(self):
-        """The files that could be graded, and the zips that need not be opened, as a better file lies outside."""
+        """The files that could be graded, those in zips too, and the zips that are not opened: of older attempts."""
         models, unopened = [file for file in self.files if file.is_model], []
-        zips = [file for file in self.files if file.is_zip]
-        for file in sorted(zips, key=lambda file: file.rank, reverse=True):
-            if any(model.is_edited and model.likeness and model.rank > file.rank for model in models):
+        zips = sorted((file for file in self.files if file.is_zip), key=lambda file: file.rank, reverse=True)
+        for i, file in enumerate(zips):
+            is_older = any(model.attempt > file.attempt and model.is_edited and model.likeness for model in models)
+            if is_older or i >= MAX_ZIPS:
                 unopened.append(file)
                 continue
             try:
                 models += [inside for inside in zip_files(file) if inside.is_model]
-            except Rejected as reason:
+            except Rejected as reason:  # told if nothing better was handed in
                 models.append(replace(file, called="model.py", read=functools.partial(reject, str(reason))))
         return models, unopened
 
@@ -154,13 +160,16 @@ def reject(reason, _):
 
 def preference(file, others):
     """Why a file was graded and no other, in words."""
-    if file.is_edited and not any(other.is_edited for other in others if other.is_model):
+    if file.is_edited and not any(other.is_edited for other in others):
         return "the only one that was edited"
-    alike = [other for other in others if other.is_zip or other.place == file.place]
+    rivals = [other for other in others if other.is_edited == file.is_edited]
+    if all(other.likeness != file.likeness for other in rivals):
+        return "the one that is called model.py"
+    alike = [other for other in rivals if (other.attempt, other.place) == (file.attempt, file.place)]
     if not alike:
-        return "the one in its place"
-    is_newer = all((other.attempt, other.modified) < (file.attempt, file.modified) for other in alike)
-    return "the newest" if is_newer else "one of several in like places and equally new"
+        return "the newest" if any(other.attempt != file.attempt for other in rivals) else "the one in its place"
+    is_newest = all(other.modified < file.modified for other in alike)
+    return "the newest" if is_newest else "one of several in like places and equally new"
 
 
 @dataclass
@@ -185,8 +194,9 @@ def collect(path, layout=None):
         reading = layouts.choose(files, folders, layout)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    if not reading:
-        names = sorted({printable(path.parts[0]) for path in [*(file.path for file in files), *odd]})
+    if not reading or not reading.students:
+        tops = {path.parts[0] for path in [*(file.path for file in files), *odd]}
+        names = [printable(line) for line in (reading.odd if reading else sorted(tops))]
         raise UserError(
             f"no submissions in {path}{f' as {layout}' if layout else ''}{found(names)}; expected a folder for each "
             "student, or a download of nbgrader, Moodle, Canvas or Gradescope; the file of one student is graded with "
@@ -200,11 +210,6 @@ def collect(path, layout=None):
 
 def found(names):
     return f"; found {', '.join(names[:5])}{' …' if len(names) > 5 else ''}" if names else ""
-
-
-def printable(text):
-    """A stranger's file name in one line, for people."""
-    return "".join(c if c.isprintable() else "�" for c in str(text))[:200]
 
 
 # Folders and zips -----------------------------------------------------------------------------------------

@@ -36,6 +36,11 @@ CANVAS = re.compile(r"(_LATE)?_(?P<id>\d+)_(?P<attempt>\d+)_(?P<file>.+)", re.DO
 RENUMBERED = re.compile(r"-\d+(?=\.\w+$)")  # Canvas' model-1.py is a model.py that was handed in again
 
 
+def printable(text):
+    """A stranger's file name in one line, for people."""
+    return "".join(c if c.isprintable() else "�" for c in str(text))[:200]
+
+
 @dataclass(frozen=True)
 class Student:
     """Who handed in, as far as the download tells. The names of the fields are those of the gradebooks."""
@@ -74,7 +79,7 @@ class Reading:
     def __str__(self):
         names = [student.name for student in self.students]
         shown = f"{', '.join(names[:4])}{', …' if len(names) > 4 else ''}"
-        return f"{self.layout} ({len(names)} student{'s' * (len(names) > 1)}: {shown})"
+        return printable(f"{self.layout} ({len(names)} student{'s' * (len(names) > 1)}: {shown})")
 
     def holds(self, path):
         """Whether a path belongs to a student."""
@@ -95,7 +100,7 @@ def choose(files, folders, layout=None):
     if layout not in (None, *LAYOUTS):
         raise UserError(f"--layout {layout}: expected one of {', '.join(LAYOUTS)}")
     shape = Shape(files, folders)
-    readings = [reading for reading in all_readings(shape, files, folders, layout) if reading.students]
+    readings = [reading for reading in all_readings(shape, files, folders, layout) if reading.entries]
     if layout:
         return next((reading for reading in readings if reading.layout == layout), None)
     fitting = without_lesser([reading for reading in readings if reading.fits])
@@ -143,6 +148,7 @@ class Shape:
         for place in self.places:
             for i in range(len(place)):
                 self.inside[place[:i]].add(place[: i + 1])
+            self.inside[place] |= set()
         self.repeated = Counter((len(f), f[-1]) for inside in self.inside.values() for f in inside)
 
     @staticmethod
@@ -158,34 +164,31 @@ class Shape:
 
     def owns(self, folder):
         """Whether a hand-in lies in a folder itself, or in a part of work right below."""
-        return folder in self.places or any(
-            self.is_part(f) and not self.is_class(f) for f in self.inside.get(folder, ())
-        )
+        return folder in self.places or any(self.is_part(f) and not self.is_class(f) for f in self.inside[folder])
 
     def spread(self, folder):
         """How many folders inside could be students', less one for a hand-in of the folder itself."""
-        return sum(not self.is_part(f) or self.is_class(f) for f in self.inside.get(folder, ())) - self.owns(folder)
-
-    def is_around(self, folder):
-        """Whether a folder holds nothing but a class: itself, or in a folder inside."""
-        inside = self.inside.get(folder, ())
-        return (
-            self.is_class(folder)
-            or bool(inside)
-            and not self.owns(folder)
-            and all(f[-1] in WRAPPERS or self.is_around(f) for f in inside)
-        )
+        return sum(not self.is_part(f) or self.is_class(f) for f in self.inside[folder]) - self.owns(folder)
 
     def is_class(self, folder):
         """Whether a folder holds hand-ins side by side, as a class does and hardly ever one student."""
-        return folder in self.inside and self.spread(folder) > 1
+        return self.spread(folder) > 1
 
-    def is_mixed(self, folder):
-        """Whether a hand-in lies in a folder itself, by the names alone, and yet it is no class."""
-        owns = folder in self.places or any(
-            is_part(f[-1]) and not self.is_class(f) for f in self.inside.get(folder, ())
-        )
-        return owns and not self.is_class(folder)
+    def is_around(self, folder):
+        """Whether a folder holds nothing but a class: itself, or in folders inside."""
+        if self.is_class(folder):
+            return True
+        inside = self.inside[folder]
+        return bool(inside) and not self.owns(folder) and all(f[-1] in WRAPPERS or self.is_around(f) for f in inside)
+
+    def is_work(self, folder):
+        """Whether a folder is one student's, or in it, as a hand-in lies there or in a part of work by its name."""
+        has_work = folder in self.places or any(is_part(f[-1]) and not self.is_class(f) for f in self.inside[folder])
+        return has_work and not self.is_class(folder)
+
+    def is_in_part(self, folder):
+        """Whether a folder is, or lies in, a part of work by its name."""
+        return any(is_part(folder[i - 1]) and not self.is_class(folder[:i]) for i in range(1, len(folder) + 1))
 
 
 def is_part(name):
@@ -198,36 +201,25 @@ def is_part(name):
 def in_folders(shape, files, folders, level):
     """The Reading with a folder for each student at a level, 1 for the topmost."""
     at_level = {place[:level] for place in shape.places if len(place) >= level}
-    parents = {
-        folder[:-1]
-        for folder in at_level
-        if not is_part(folder[-1])
-        and all(not is_part(folder[i - 1]) or shape.is_class(folder[:i]) for i in range(1, level))
-    }
-    entries = {
-        folder.parts
-        for folder in folders
-        if len(folder.parts) == level and folder.parts[:-1] in parents and not is_part(folder.name)
-    }
-    students = {Student(entry[-1], login=entry[-1]): [] for entry in sorted(entries)}
+    parents = {f[:-1] for f in at_level if not is_part(f[-1]) and not shape.is_in_part(f[:-1])}
+    entries = {f.parts for f in folders if f.parts[:-1] in parents and len(f.parts) == level and not is_part(f.name)}
+    students = {entry: Student(entry[-1], login=entry[-1]) for entry in sorted(entries)}
+    found = {student: [] for student in students.values()}
     for file in files:
-        if len(file.path.parts) > level and (entry := file.path.parts[:level]) in entries:
-            students[Student(entry[-1], login=entry[-1])].append(below(file, level))
-    holding = [entry for entry in entries if entry in at_level]
+        if (entry := file.path.parts[:level]) in entries:
+            found[students[entry]].append(below(file, level))
+    holding = entries & at_level
     above = {place[:i] for place in shape.places for i in range(min(level, len(place) + 1))}
     fits = (
         not all(shape.is_around(entry) for entry in holding)
-        and not any(split(MOODLE, entry[-1]) for entry in entries)
         and not any(entry[-1] in WRAPPERS for entry in holding)
+        and not any(split(MOODLE, entry[-1]) for entry in entries)
+        and not any(shape.is_work(folder) and not shape.is_in_part(folder) for folder in above)
         and 2 * sum(shape.repeated[level, entry[-1]] > 1 for entry in holding) <= len(holding)
-        and not any(shape.is_mixed(folder) and not is_inside_part(shape, folder) for folder in above)
     )
-    doubts = any(shape.is_class(entry) and shape.spread(entry) > 2 for entry in holding)
-    return Reading(f"folders-{level}", students, entries, fits, doubts, level=level, holding=len(holding))
-
-
-def is_inside_part(shape, folder):
-    return any(is_part(folder[i - 1]) and not shape.is_class(folder[:i]) for i in range(1, len(folder) + 1))
+    crowds = [spread for entry in holding if (spread := shape.spread(entry)) > 2]
+    doubts = bool(crowds) and sum(crowds) >= len(holding) - len(crowds)
+    return Reading(f"folders-{level}", found, entries, fits, doubts, level=level, holding=len(holding))
 
 
 def below(file, level):
@@ -249,31 +241,36 @@ def canvas(shape, files, _):
 
 
 def by_prefix(pattern, other, shape, files, paths):
-    """The Reading of a platform that puts a name and an id before what was handed in; None where nothing has them."""
+    """The Reading of a platform that puts a name and an id before what was handed in."""
     matching = {parts for parts in paths if split(pattern, parts[-1])}
     level = min((len(parts) for parts in matching), default=0)
     entries = {parts for parts in matching if len(parts) == level}
     parents = {entry[:-1] for entry in entries}
+    wins = level == 1 or all(is_download(parent, entries, pattern, paths) for parent in parents)
     students, odd = identified(pattern, entries)
-    found, unclear = {student: [] for student in students.values()}, set()
+    if pattern is MOODLE:  # it makes folders, and a person may have put the folder of one more student beside them
+        students |= {f: Student(f[-1], login=f[-1]) for f in plain_beside(shape, parents, level) - entries}
+    found, unclear = {student: [] for student in students.values() if student}, set()
     for file in files:
-        if (entry := file.path.parts[:level]) in entries:
-            match = split(pattern, entry[-1])
-            student = students.get(match["id"])
-            if entry == file.path.parts and is_ambiguous(pattern, file, match):
-                unclear.add(student)
-                odd.append(f"{'/'.join(entry)}: its name could be that of two students' files")
-            elif student:
-                found[student].append(below(file, level) if entry != file.path.parts else uploaded(file, match))
+        entry = file.path.parts[:level]
+        if not (student := students.get(entry)):
+            continue
+        if entry != file.path.parts:
+            found[student].append(below(file, level))
+        elif is_ambiguous(pattern, file):
+            unclear.add(student)
+            odd.append(f"{'/'.join(entry)}: its name could be that of two students' files")
+        else:
+            found[student].append(uploaded(file, pattern))
     for student in unclear:
-        if student and not any(file.is_candidate for file in found[student]):
+        if not any(file.is_candidate for file in found[student]):
             del found[student]
-    fits = all(place[:level] in entries or is_beside(place, parents) for place in shape.places) and not any(
+    fits = all(place[:level] in students or is_beside(place, parents) for place in shape.places) and not any(
         len(parts) == level and parts[:-1] in parents and parts not in entries and split(other, parts[-1])
         for parts in paths  # by another platform's names: then ours are what a student called a file
     )
-    wins = level == 1 or all(is_download(parent, entries, pattern, paths) for parent in parents)
-    return Reading("moodle" if pattern is MOODLE else "canvas", found, entries, fits, wins=wins, level=level, odd=odd)
+    layout = "moodle" if pattern is MOODLE else "canvas"
+    return Reading(layout, found, set(students), fits, wins=wins, level=level, odd=odd)
 
 
 def split(pattern, name):
@@ -282,33 +279,47 @@ def split(pattern, name):
 
 
 def identified(pattern, entries):
-    """{id: Student}, and sentences on ids that have several names: whose files those are cannot be told."""
-    names, students, odd = defaultdict(dict), {}, []
+    """{entry: Student}, and sentences on ids that have several names. Whose those are cannot be told: None."""
+    by_id, students, odd = defaultdict(dict), {}, []
     for entry in sorted(entries):
         match = split(pattern, entry[-1])
-        name = entry[-1][: match.start()]
-        names[match["id"]].setdefault(name.casefold(), name)
-    for number, called in names.items():
-        if len(called) == 1:
-            id_field = "moodle_id" if pattern is MOODLE else "canvas_id"
-            students[number] = Student(*called.values(), **{id_field: number})
+        by_id[match["id"]][entry] = entry[-1][: match.start()]
+    for number, names in by_id.items():
+        student = None
+        if len({name.casefold() for name in names.values()}) == 1:
+            student = Student(min(names.values()), **{"moodle_id" if pattern is MOODLE else "canvas_id": number})
         else:
-            odd.append(f"{', '.join(called.values())}: one id, {number}, with several names")
+            odd.append(f"{', '.join(sorted(set(names.values())))}: one id, {number}, with several names")
+        students |= dict.fromkeys(names, student)
     return students, odd
 
 
-def is_ambiguous(pattern, file, match):
+def plain_beside(shape, parents, level):
+    """The folders of hand-ins beside those of a platform that nothing speaks against."""
+    return {
+        place[:level]
+        for place in shape.places
+        if len(place) >= level
+        and place[: level - 1] in parents
+        and not is_part(place[level - 1])
+        and not shape.is_around(place[:level])
+        and not any(split(MOODLE, name) for name in place[level:])
+    }
+
+
+def is_ambiguous(pattern, file):
     """Whether the name of a file reads as another student's too: somebody tries, or a name ends in a number."""
-    later = match
+    later = match = split(pattern, file.name)
     while later := pattern.search(file.name, later.start("id")):
         if later.start() == match.end("id") or replace(file, called=later["file"]).is_model:
             return True
     return False
 
 
-def uploaded(file, match):
+def uploaded(file, pattern):
     """A File whose name holds the platform's prefix, as the student named it, in the attempt that Canvas counts."""
-    if "attempt" not in match.groupdict():
+    match = split(pattern, file.name)
+    if pattern is MOODLE:
         return replace(file, path=PurePosixPath(match["file"]))
     called = RENUMBERED.sub("", match["file"])
     return replace(file, path=PurePosixPath(file.name), called=called, attempt=int(match["attempt"]))
@@ -367,4 +378,5 @@ def read_metadata(file):
 
 def entry_student(entry):
     email, sis_id = (str(entry.get(key) or "").strip() for key in (":email", ":sid"))
-    return Student(str(entry.get(":name") or email or sis_id), email=email, sis_id=sis_id)
+    name = unicodedata.normalize("NFC", str(entry.get(":name") or email or sis_id))
+    return Student(name, email=email, sis_id=sis_id)
