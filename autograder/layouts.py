@@ -109,7 +109,7 @@ def choose(files, folders, layout=None):
     if not readings:
         return None
     possible = [str(reading) for reading in (fitting if len(fitting) > 1 else readings)]
-    if shape.owns(()):
+    if shape.is_work(()):
         possible.insert(0, "the files of one student, to be graded with `python -m autograder grade`")
     raise UserError(f"it is not clear whose files these are: {', or '.join(possible)}; say which with --layout NAME")
 
@@ -144,6 +144,7 @@ class Shape:
         parents = {folder.parent for folder in folders}
         found = {file.path.parent for file in files if file.is_candidate} or {f for f in folders if f not in parents}
         self.places = {place.parts for place in found if not self.is_nbgraders(place, folders)}
+        self.works = self.places & {file.path.parent.parts for file in files if file.is_model}  # a zip may be anything
         self.inside = defaultdict(set)  # {folder: folders in it}
         for place in self.places:
             for i in range(len(place)):
@@ -163,8 +164,8 @@ class Shape:
         return is_part(folder[-1]) or self.repeated[len(folder), folder[-1]] > 1
 
     def owns(self, folder):
-        """Whether a hand-in lies in a folder itself, or in a part of work right below."""
-        return folder in self.places or any(self.is_part(f) and not self.is_class(f) for f in self.inside[folder])
+        """Whether a model.py lies in a folder itself, or in a part of work right below."""
+        return folder in self.works or any(self.is_part(f) and not self.is_class(f) for f in self.inside[folder])
 
     def spread(self, folder):
         """How many folders inside could be students', less one for a hand-in of the folder itself."""
@@ -184,7 +185,7 @@ class Shape:
     def is_work(self, folder):
         """Whether a folder is one student's, or in it, as a hand-in lies there or in a part of work by its name."""
         has_work = folder in self.places or any(is_part(f[-1]) and not self.is_class(f) for f in self.inside[folder])
-        return has_work and not self.is_class(folder)
+        return has_work and not self.is_class(folder) and not self.is_around(folder)
 
     def is_in_part(self, folder):
         """Whether a folder is, or lies in, a part of work by its name."""
@@ -247,30 +248,28 @@ def by_prefix(pattern, other, shape, files, paths):
     entries = {parts for parts in matching if len(parts) == level}
     parents = {entry[:-1] for entry in entries}
     wins = level == 1 or all(is_download(parent, entries, pattern, paths) for parent in parents)
-    students, odd = identified(pattern, entries)
+    flat = [file for file in files if file.path.parts in entries]
+    unclear = {file.path.parts for file in flat if is_ambiguous(pattern, file)}
+    students, odd = identified(pattern, entries - unclear)
+    odd += [f"{'/'.join(entry)}: its name could be that of two students' files" for entry in unclear]
     if pattern is MOODLE:  # it makes folders, and a person may have put the folder of one more student beside them
         students |= {f: Student(f[-1], login=f[-1]) for f in plain_beside(shape, parents, level) - entries}
-    found, unclear = {student: [] for student in students.values() if student}, set()
+    found = {student: [] for student in students.values() if student}
     for file in files:
-        entry = file.path.parts[:level]
-        if not (student := students.get(entry)):
-            continue
-        if entry != file.path.parts:
-            found[student].append(below(file, level))
-        elif is_ambiguous(pattern, file):
-            unclear.add(student)
-            odd.append(f"{'/'.join(entry)}: its name could be that of two students' files")
-        else:
-            found[student].append(uploaded(file, pattern))
-    for student in unclear:
-        if not any(file.is_candidate for file in found[student]):
+        if student := students.get(file.path.parts[:level]):
+            is_flat = len(file.path.parts) == level
+            found[student].append(uploaded(file, pattern) if is_flat else below(file, level))
+    ids = {split(pattern, entry[-1])["id"] for entry in unclear}
+    for student in list(found):  # no mark for want of a file that a person may yet give to its owner
+        if (student.moodle_id or student.canvas_id) in ids and not any(file.is_candidate for file in found[student]):
             del found[student]
-    fits = all(place[:level] in students or is_beside(place, parents) for place in shape.places) and not any(
+    owned = entries | set(students)
+    fits = all(place[:level] in owned or is_beside(place, parents) for place in shape.places) and not any(
         len(parts) == level and parts[:-1] in parents and parts not in entries and split(other, parts[-1])
         for parts in paths  # by another platform's names: then ours are what a student called a file
     )
     layout = "moodle" if pattern is MOODLE else "canvas"
-    return Reading(layout, found, set(students), fits, wins=wins, level=level, odd=odd)
+    return Reading(layout, found, owned, fits, wins=wins, level=level, odd=odd)
 
 
 def split(pattern, name):
@@ -326,8 +325,9 @@ def uploaded(file, pattern):
 
 
 def is_beside(place, parents):
-    """Whether a hand-in lies beside those of a platform as a stray file or a part of the kit does."""
-    return place in parents or any(place[:i] in parents and is_part(name) for i, name in enumerate(place))
+    """Whether a hand-in lies beside those of a platform, or above, as a stray file or a part of the kit does."""
+    above = {parent[:i] for parent in parents for i in range(len(parent) + 1)}
+    return place in above or any(place[:i] in above and is_part(name) for i, name in enumerate(place))
 
 
 def is_download(parent, entries, pattern, paths):
@@ -342,7 +342,7 @@ def gradescope(shape, files, folders):
     exports = [file for file in files if file.path.name == METADATA]
     metadata = min(exports, key=lambda file: len(file.path.parts), default=None)
     base = metadata.path.parent if metadata else None
-    if not metadata or any(place[: len(base.parts)] != base.parts for place in shape.places):
+    if not metadata or any(place[: len(base.parts)] != base.parts[: len(place)] for place in shape.places):
         return None  # or what a student called a file
     submissions, found, level = read_metadata(metadata), {}, len(base.parts) + 1
     inside = defaultdict(list)
