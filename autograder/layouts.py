@@ -109,7 +109,7 @@ def choose(files, folders, layout=None):
     if not readings:
         return None
     possible = [str(reading) for reading in (fitting if len(fitting) > 1 else readings)]
-    if shape.is_work(()):
+    if () in shape.places or shape.is_work(()):
         possible.insert(0, "the files of one student, to be graded with `python -m autograder grade`")
     raise UserError(f"it is not clear whose files these are: {', or '.join(possible)}; say which with --layout NAME")
 
@@ -130,7 +130,7 @@ def without_lesser(readings):
     for reading in readings:
         is_lesser = reading not in platforms and (
             any(platform.wins or reading.level >= platform.level for platform in platforms)
-            or any(reading.holding == other.holding > 1 for other in kept if other not in platforms)
+            or any(reading.holding == other.holding > 2 for other in kept if other not in platforms)
         )
         if not is_lesser:
             kept.append(reading)
@@ -183,9 +183,15 @@ class Shape:
         return bool(inside) and not self.owns(folder) and all(f[-1] in WRAPPERS or self.is_around(f) for f in inside)
 
     def is_work(self, folder):
-        """Whether a folder is one student's, or in it, as a hand-in lies there or in a part of work by its name."""
-        has_work = folder in self.places or any(is_part(f[-1]) and not self.is_class(f) for f in self.inside[folder])
+        """Whether a folder is one student's, as a hand-in lies there or in what is a part of work by its name."""
+        is_sure = folder in self.works or folder in self.places and not self.inside[folder]
+        has_work = is_sure or any(is_part(f[-1]) and not self.is_class(f) for f in self.inside[folder])
         return has_work and not self.is_class(folder) and not self.is_around(folder)
+
+    def has_odd_zip(self, folder):
+        """Whether a zip lies beside folders of hand-ins: it may be one too, or anything."""
+        has_zip = folder in self.places - self.works and bool(self.inside[folder])
+        return has_zip and not self.is_class(folder) and not self.is_around(folder)
 
     def is_in_part(self, folder):
         """Whether a folder is, or lies in, a part of work by its name."""
@@ -219,7 +225,7 @@ def in_folders(shape, files, folders, level):
         and 2 * sum(shape.repeated[level, entry[-1]] > 1 for entry in holding) <= len(holding)
     )
     crowds = [spread for entry in holding if (spread := shape.spread(entry)) > 2]
-    doubts = bool(crowds) and sum(crowds) >= len(holding) - len(crowds)
+    doubts = bool(crowds) and sum(crowds) >= len(holding) - len(crowds) or any(map(shape.has_odd_zip, above))
     return Reading(f"folders-{level}", found, entries, fits, doubts, level=level, holding=len(holding))
 
 
