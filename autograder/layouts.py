@@ -190,7 +190,7 @@ class Shape:
 
     def has_odd_zip(self, folder):
         """Whether a zip lies beside folders of hand-ins: it may be one too, or anything."""
-        has_zip = folder in self.places - self.works and bool(self.inside[folder])
+        has_zip = folder in self.places and folder not in self.works and bool(self.inside[folder])
         return has_zip and not self.is_class(folder) and not self.is_around(folder)
 
     def is_in_part(self, folder):
