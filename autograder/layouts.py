@@ -6,6 +6,7 @@ reading alone must fit; else a person chooses. What students name themselves, fi
 never changes whose they are.
 """
 
+import functools
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -151,6 +152,7 @@ class Shape:
                 self.inside[place[:i]].add(place[: i + 1])
             self.inside[place] |= set()
         self.repeated = Counter((len(f), f[-1]) for inside in self.inside.values() for f in inside)
+        self.is_class = functools.cache(self.is_class)  # else folders in folders are asked again and again
 
     @staticmethod
     def is_nbgraders(place, folders):
