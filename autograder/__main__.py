@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import unicodedata
 from pathlib import Path
 
 import autograder  # noqa: F401  first: it makes base_code importable
@@ -36,12 +37,15 @@ def report_folders(files, folder):
     """Where the reports of each file go: into the folder, or into one below it for each of several files."""
     if folder is None or len(files) == 1:
         return [folder] * len(files)
-    names = []
+    names = {}  # by what a file system may take for the same
     for path in files:
-        name = path.stem if path.stem != "model" else path.resolve().parent.name
-        taken = sum(other == name or other.startswith(f"{name}-") for other in names)
-        names.append(f"{name}-{taken + 1}" if taken else name)
-    return [folder / name for name in names]
+        stem = path.stem if path.stem != "model" else path.resolve().parent.name
+        name, number = stem, 1
+        while (key := unicodedata.normalize("NFC", name).casefold()) in names:
+            number += 1
+            name = f"{stem}-{number}"
+        names[key] = name
+    return [folder / name for name in names.values()]
 
 
 def run_class(arguments):
@@ -52,7 +56,7 @@ def run_class(arguments):
         if value is not None and value < 1:
             raise UserError(f"--{name} {value}: expected 1 or more")
     options = Options(arguments.nll, arguments.feedback, arguments.lowest_level)
-    where = (arguments.jobs, arguments.scheduler, arguments.limit, arguments.roster)
+    where = (arguments.jobs, arguments.scheduler, arguments.limit, arguments.roster, arguments.layout)
     rows = grade_class(arguments.submissions, arguments.out, options, *where)
     counts = collections.Counter(row.status for row in rows)
     print(f"{len(rows)} students: {', '.join(f'{n} {status}' for status, n in counts.most_common())}")
@@ -141,6 +145,11 @@ def main():
         "submissions", type=Path, metavar="SUBMISSIONS",
         help="a folder or a zip: one folder per student with model.py, nbgrader's submitted/, or a download of Moodle, "
         "Canvas or Gradescope"
+    )  # fmt: skip
+    command.add_argument(
+        "--layout", metavar="NAME",
+        help="what SUBMISSIONS is, where that is not clear: folders-N (a folder for each student, N levels down), "
+        "moodle, canvas or gradescope"
     )  # fmt: skip
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="results, kept between runs")
     add_grading_options(command)

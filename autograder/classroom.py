@@ -86,9 +86,9 @@ def locked(out):
         yield
 
 
-def grade_class(submissions, out, options, jobs=None, scheduler=None, limit=None, roster=None):
+def grade_class(submissions, out, options, jobs=None, scheduler=None, limit=None, roster=None, layout=None):
     """Grade what is missing in out, then write all of its tables and reports. Returns the list of gradebooks.Row."""
-    collection = collect(submissions)
+    collection = collect(submissions, layout)
     known = gradebooks.read_roster(roster) if roster else None
     with locked(out):
         store = Store(out, options)

@@ -1,8 +1,7 @@
 """Finds each student's model.py in what an instructor downloads: a folder, or one zip, of a whole class.
 
-Read are one folder per student, nbgrader's submitted/, and the downloads of Moodle, Canvas and Gradescope; a student
-may have handed in a zip. Zips are read in memory, within limits, and nothing is extracted to disk. What fits no layout
-is listed, never guessed at.
+Whose a file is, layouts.py says; here folders and zips are listed, and of each student's files the one to grade is
+chosen. A student may have handed in a zip. Zips are read in memory, within limits, and nothing is extracted to disk.
 """
 
 import functools
@@ -15,23 +14,22 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from autograder import ROOT, layouts
+from autograder.layouts import ASSIGNMENT, OLD, PLACES, Student, printable
 from autograder.submission import MAX_SOURCE, Rejected, Submission, at_most, read_file
 from cli import UserError
 
 MAX_ZIP = 64 * 2**20  # bytes of a zip that a student handed in
-MAX_METADATA = 256 * 2**20  # Gradescope's submission_metadata.yml repeats every report
+MAX_ZIPS = 8  # of a student in one attempt
 MAX_FILES = 200_000  # of a class; of a student's zip MAX_STUDENT_FILES
 MAX_STUDENT_FILES = 20_000
-MAX_DEPTH = 6  # of folders
-ASSIGNMENT = "iwae"  # nbgrader's name of this assignment
+MAX_DEPTH = 12  # of folders
 
-METADATA = "submission_metadata.yml"
-MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_file_?(?P<file>.*)", re.DOTALL)
-CANVAS = re.compile(r"(?P<name>[^_]+)_(LATE_)?(?P<id>\d+)_(?P<attempt>\d+)_(?P<file>.+)", re.DOTALL)
-MODEL = re.compile(r"model\.py|[^_]+_(LATE_)?\d+_\d+_model(-\d+)?\.py")  # Canvas numbers what is handed in again
+# What browsers, Windows and macOS make of model.py, and what Canvas makes of it, sorted into folders by hand.
+RENAMED = re.compile(r"(copy of )?model( - copy| copy)?( ?\(\d+\)|[ _-]\d+)?\.py(\.txt)?", re.IGNORECASE)
+PREFIXED = re.compile(r"[^_]+_(LATE_)?\d+_\d+_model(-\d+)?\.py")
 
 
 @dataclass(frozen=True)
@@ -42,44 +40,68 @@ class File:
     modified: tuple  # comparable within one folder or zip
     read: Callable  # bytes up to a limit, or Rejected
     attempt: object = 0  # the platform's order of the attempts of a student
+    called: str = ""  # the student's own name of it, where the platform put more before it
 
     @property
     def name(self):
         return self.path.name
 
     @property
+    def likeness(self):
+        """Of the name to model.py: 2 for itself, 1 with Canvas' prefix, 0 for what else was made of it, else None."""
+        name = self.called or self.name
+        if name == "model.py":
+            return 2
+        return 1 if PREFIXED.fullmatch(name) else 0 if RENAMED.fullmatch(name) else None
+
+    @property
     def is_model(self):
-        return bool(MODEL.fullmatch(self.name))
+        return self.likeness is not None
 
     @property
     def is_zip(self):
         return self.path.suffix.lower() == ".zip"
 
-    def rank(self):
-        """Sorts the best candidate last: the newest attempt, then the file that lies where it was asked for."""
-        depth = len(self.path.parts)
-        return self.attempt, -depth, ASSIGNMENT in self.path.parts, not self.is_zip, self.modified
+    @property
+    def is_candidate(self):
+        return self.is_model or self.is_zip
 
-
-@dataclass(frozen=True)
-class Student:
-    """Who handed in, as far as the download tells. The names of the fields are those of the gradebooks."""
-
-    name: str
-    email: str = ""
-    login: str = ""
-    sis_id: str = ""
-    canvas_id: str = ""
-    moodle_id: str = ""  # of the participant in one assignment
-    section: str = ""
+    @functools.cached_property
+    def is_edited(self):
+        """Whether it is not the file that was handed out. What cannot be read counts, so that its student is told."""
+        try:
+            source = self.read(MAX_SOURCE)
+        except Rejected:
+            return True
+        return bool(source.strip()) and lines_of(source) != handed_out()
 
     @property
-    def folder(self):
-        """A name for a folder, the same in every run, whatever the student is called."""
-        unique = self.moodle_id or self.canvas_id or (self.sis_id or self.email if not self.login else "")
-        full = unicodedata.normalize("NFC", f"{self.name}_{unique}" if unique else self.name)
-        safe = re.sub(r"[^\w.@+-]", "_", full).lstrip(".-")[:60]
-        return safe if safe and safe == full else f"{safe}-{sha256(full.encode(errors='replace')).hexdigest()[:8]}"
+    def place(self):
+        """The larger, the more the file lies where it was asked for."""
+        folders = [name for name in self.path.parts[:-1] if not name.lower().endswith(".zip")]
+        is_in_place = not folders or folders[-1] in PLACES
+        is_old = any(OLD.fullmatch(name) for name in folders)
+        return not is_old, is_in_place, -len(self.path.parts), ASSIGNMENT in folders
+
+    @property
+    def rank(self):
+        """Sorts the best candidate last: the newest attempt, then the file in its place, then the newest."""
+        return self.attempt, not self.is_zip, self.place, self.modified
+
+    @property
+    def worth(self):
+        """The same, but first of all a file that was edited, and one that is called model.py."""
+        return self.is_edited, self.likeness, *self.rank
+
+
+def lines_of(source):
+    """The lines of a file, whatever an editor made of their ends."""
+    return [line.rstrip() for line in source.removeprefix(b"\xef\xbb\xbf").strip().splitlines()]
+
+
+@functools.cache
+def handed_out():
+    return lines_of((ROOT / "base_code" / "model.py").read_bytes())
 
 
 @dataclass
@@ -96,27 +118,58 @@ class HandIn:
         except Rejected as reason:
             return Submission(Path("model.py"), b"", str(reason)), []
         notes = []
+        if file.likeness == 0:
+            notes.append(f"graded {printable(file.path)}, though its name is not model.py")
         if others:
             names = ", ".join(sorted(printable(other.path) for other in others)[:5])
-            is_newest = any(other.rank()[1:-1] == file.rank()[1:-1] for other in others)
-            why = "the newest" if is_newest else "the one in its place"
+            why = preference(file, others)
             notes.append(f"several files: graded {why}, {printable(file.path)}; not graded: {names}")
         return Submission.take(Path(file.name), lambda: file.read(MAX_SOURCE)), notes
 
     def choose(self):
-        """The model.py to grade, and the candidates that it was preferred to."""
-        candidates = sorted((f for f in self.files if f.is_model or f.is_zip), key=File.rank, reverse=True)
-        for i, file in enumerate(candidates):
-            older = [f for f in candidates[i + 1 :] if f.is_model or f.attempt < file.attempt]
-            if file.is_model:
-                return file, older
-            inside = [f for f in zip_files(file) if f.is_model]
-            if inside:
-                best, *others = sorted(inside, key=File.rank, reverse=True)
-                return best, others + older
-        names = sorted(printable(file.path) for file in self.files)
-        found = f"found {', '.join(names[:5])}{' …' if len(names) > 5 else ''}" if names else "the hand-in is empty"
-        raise Rejected(f"no model.py was handed in; {found}")
+        """The file to grade, and those that it was preferred to. Rejected where there is none, or no saying which."""
+        models, unopened = self.models()
+        best, *others = sorted(models, key=lambda file: (file.worth, str(file.path)), reverse=True) or [None]
+        if best is None:
+            names = sorted(printable(file.path) for file in self.files)
+            raise Rejected(f"no model.py was handed in{found(names) or '; the hand-in is empty'}")
+        if best.likeness == 0 and any(other.is_edited for other in others):
+            names = ", ".join(sorted(printable(file.path) for file in models)[:5])
+            raise Rejected(f"no model.py was handed in, but several files that could be it: {names}")
+        return best, others + unopened
+
+    def models(self):
+        """The files that could be graded, those in zips too, and the zips that are not opened: of older attempts."""
+        models, unopened = [file for file in self.files if file.is_model], []
+        zips = sorted((file for file in self.files if file.is_zip), key=lambda file: file.rank, reverse=True)
+        for i, file in enumerate(zips):
+            is_older = any(model.attempt > file.attempt and model.is_edited and model.likeness for model in models)
+            if is_older or i >= MAX_ZIPS:
+                unopened.append(file)
+                continue
+            try:
+                models += [inside for inside in zip_files(file) if inside.is_model]
+            except Rejected as reason:  # told if nothing better was handed in
+                models.append(replace(file, called="model.py", read=functools.partial(reject, str(reason))))
+        return models, unopened
+
+
+def reject(reason, _):
+    raise Rejected(reason)
+
+
+def preference(file, others):
+    """Why a file was graded and no other, in words."""
+    if file.is_edited and not any(other.is_edited for other in others):
+        return "the only one that was edited"
+    rivals = [other for other in others if other.is_edited == file.is_edited]
+    if all(other.likeness != file.likeness for other in rivals):
+        return "the one that is called model.py"
+    alike = [other for other in rivals if (other.attempt, other.place) == (file.attempt, file.place)]
+    if not alike:
+        return "the newest" if any(other.attempt != file.attempt for other in rivals) else "the one in its place"
+    is_newest = all(other.modified < file.modified for other in alike)
+    return "the newest" if is_newest else "one of several in like places and equally new"
 
 
 @dataclass
@@ -125,8 +178,11 @@ class Collection:
     unrecognised: list  # paths in words
 
 
-def collect(path):
-    """The Collection of a folder or a zip. UserError where nothing in it looks like a hand-in."""
+def collect(path, layout=None):
+    """The Collection of a folder or a zip. UserError where nothing in it looks like a hand-in, or like several things.
+
+    layout: one of layouts.LAYOUTS, where a person says what it is.
+    """
     path = Path(path)
     if path.is_dir():
         files, folders, odd = folder_listing(path)
@@ -134,46 +190,57 @@ def collect(path):
         files, folders, odd = zip_listing(path, MAX_FILES)
     else:
         raise UserError(f"there is nothing at {path}; expected a folder or a zip of submissions")
-    files, folders = unwrapped(files, folders)
-    metadata = next((file for file in files if str(file.path) == METADATA), None)
-    hand_ins, rest = gradescope(metadata, files) if metadata else others(files, folders)
-    unrecognised = sorted({printable(name) for name in [*odd, *rest]})
-    if not hand_ins:
-        found = f"; found {', '.join(unrecognised[:5])}" if unrecognised else ""
+    try:
+        reading = layouts.choose(files, folders, layout)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    if not reading or not reading.students:
+        tops = {path.parts[0] for path in [*(file.path for file in files), *odd]}
+        names = [printable(line) for line in (reading.odd if reading else sorted(tops))]
         raise UserError(
-            f"no submissions in {path}{found}; expected a folder for each student, or a download of nbgrader, Moodle, "
-            "Canvas or Gradescope"
+            f"no submissions in {path}{f' as {layout}' if layout else ''}{found(names)}; expected a folder for each "
+            "student, or a download of nbgrader, Moodle, Canvas or Gradescope; the file of one student is graded with "
+            "`python -m autograder grade FILE`"
         )
-    return Collection(sorted(hand_ins, key=lambda hand_in: hand_in.student.folder.casefold()), unrecognised)
+    hand_ins = [HandIn(student, files) for student, files in reading.students.items()]
+    left_out = [f"{path} ({why})" for path, why in odd.items() if not reading.holds(path)]
+    unrecognised = {printable(line) for line in [*left_out, *reading.odd, *reading.strays(files)]}
+    return Collection(sorted(hand_ins, key=lambda hand_in: hand_in.student.folder.casefold()), sorted(unrecognised))
 
 
-def printable(text):
-    """A stranger's file name in one line, for people."""
-    return "".join(c if c.isprintable() else "�" for c in str(text))[:200]
+def found(names):
+    return f"; found {', '.join(names[:5])}{' …' if len(names) > 5 else ''}" if names else ""
 
 
 # Folders and zips -----------------------------------------------------------------------------------------
 
 
 def is_ignored(name):
-    return name.startswith(".") or name in ("__MACOSX", "__pycache__")
+    return name.startswith(".") or name in ("__MACOSX", "__pycache__", "node_modules", "site-packages", "venv")
+
+
+def normalised(path):
+    """One form of each name: macOS writes é as two characters."""
+    return PurePosixPath(unicodedata.normalize("NFC", str(path)))
 
 
 def folder_listing(root):
-    """(files, paths of folders, what is left out) of a folder. No link is followed."""
-    files, folders, odd = [], set(), []
+    """(files, paths of folders, {path: why it is left out}) of a folder. No link is followed."""
+    files, folders, odd = [], set(), {}
     for top, names, file_names in os.walk(root):
         relative = PurePosixPath(Path(top).relative_to(root).as_posix())
         for name in list(names):
-            if is_ignored(name) or len(relative.parts) >= MAX_DEPTH or (Path(top) / name).is_symlink():
+            is_link = (Path(top) / name).is_symlink()
+            if is_ignored(name) or is_link or len(relative.parts) >= MAX_DEPTH:
                 names.remove(name)
-                if not is_ignored(name) and len(relative.parts) == 0:
-                    odd.append(f"{name} (a link)")
-        folders.update(relative / name for name in names)
+                if not is_ignored(name):
+                    odd[normalised(relative / name)] = "a link" if is_link else "too deep"
+        folders.update(normalised(relative / name) for name in names)
         for name in file_names:
             if not is_ignored(name):
                 path = Path(top) / name
-                files.append(File(relative / name, (path.lstat().st_mtime,), functools.partial(read_file, path)))
+                read = functools.partial(read_file, path)
+                files.append(File(normalised(relative / name), (path.lstat().st_mtime,), read))
         if len(files) + len(folders) > MAX_FILES:
             raise UserError(f"{root} holds more than {MAX_FILES:,} files; is it the folder of the submissions?")
     return files, folders, odd
@@ -186,13 +253,15 @@ def zip_listing(source, limit):
         archive = zipfile.ZipFile(source)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise UserError(f"{name} is no zip that can be read: {error}") from None
-    files, folders, odd = [], set(), []
+    files, folders, odd = [], set(), {}
     for info in archive.infolist()[: limit + 1]:
-        path = PurePosixPath(info.filename.replace("\\", "/"))
+        path = normalised(entry_name(info).replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", info.filename):
-            odd.append(f"{info.filename} (a path that leads out of the zip)")
-        elif not path.parts or any(is_ignored(part) for part in path.parts) or len(path.parts) > MAX_DEPTH + 1:
+            odd[path] = "a path that leads out of the zip"
+        elif not path.parts or any(is_ignored(part) for part in path.parts):
             continue
+        elif len(path.parts) > MAX_DEPTH + 1:
+            odd[PurePosixPath(*path.parts[: MAX_DEPTH + 1])] = "too deep"
         elif info.is_dir():
             folders.add(path)
         else:
@@ -201,6 +270,14 @@ def zip_listing(source, limit):
     if len(archive.infolist()) > limit:
         raise UserError(f"{name} holds more than {limit:,} files; is it a zip of submissions?")
     return files, folders, odd
+
+
+def entry_name(info):
+    """The name of a zip's entry. macOS writes UTF-8 without the flag that says so, and then zipfile reads cp437."""
+    try:
+        return info.filename if info.flag_bits & 0x800 else info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
 
 
 def zip_files(file):
@@ -213,8 +290,8 @@ def zip_files(file):
     except UserError as error:
         raise Rejected(f"{printable(file.name)}: {error}") from None
     if odd and not any(f.is_model for f in inside):
-        raise Rejected(f"{printable(file.name)} has no model.py but {printable(odd[0])}")
-    return [replace(f, path=file.path / f.path) for f in inside]
+        raise Rejected(f"{printable(file.name)} has no model.py but {printable(next(iter(odd)))}, a path out of it")
+    return [replace(f, path=file.path / f.path, attempt=file.attempt) for f in inside]
 
 
 def read_entry(archive, info, limit):
@@ -236,78 +313,3 @@ def read_entry(archive, info, limit):
     if len(content) > limit:
         raise Rejected(f"{name} is larger than its zip says; {at_most(limit)}")
     return content
-
-
-# Layouts --------------------------------------------------------------------------------------------------
-
-
-def unwrapped(files, folders):
-    """Without the one folder around everything that a download often has."""
-    tops = {file.path.parts[0] for file in files} | {folder.parts[0] for folder in folders}
-    if len(tops) != 1 or any(len(file.path.parts) == 1 for file in files):
-        return files, folders
-    inside = {file.path.parts[1]: False for file in files} | {f.parts[1]: True for f in folders if len(f.parts) == 2}
-    is_platform = any(name == METADATA or MOODLE.fullmatch(name) or CANVAS.fullmatch(name) for name in inside)
-    many_folders = len(inside) > 1 and all(inside.values()) and ASSIGNMENT not in inside
-    if not (tops == {"submitted"} or is_platform or many_folders):
-        return files, folders
-    files = [replace(file, path=PurePosixPath(*file.path.parts[1:])) for file in files]
-    return files, {PurePosixPath(*folder.parts[1:]) for folder in folders if len(folder.parts) > 1}
-
-
-def others(files, folders):
-    """The hand-ins of Moodle, Canvas, nbgrader and plain folders, and the paths that are none of these."""
-    found, unrecognised = {}, set()
-    for name in {folder.parts[0] for folder in folders}:
-        if moodle := MOODLE.fullmatch(name):
-            found[name] = HandIn(Student(moodle["name"], moodle_id=moodle["id"]))
-        elif "_assignsubmission_" in name:  # a text that was typed in, comments
-            unrecognised.add(name)
-        else:
-            found[name] = HandIn(Student(name, login=name))
-    for file in files:
-        top, *below = file.path.parts
-        if below and top in found:
-            found[top].files.append(replace(file, path=PurePosixPath(*below)))
-        elif not below and (moodle := MOODLE.fullmatch(top)):
-            student = Student(moodle["name"], moodle_id=moodle["id"])
-            found.setdefault(student, HandIn(student)).files.append(replace(file, path=PurePosixPath(moodle["file"])))
-        elif not below and (canvas := CANVAS.fullmatch(top)):
-            student = Student(canvas["name"], canvas_id=canvas["id"])
-            found.setdefault(student, HandIn(student)).files.append(replace(file, attempt=int(canvas["attempt"])))
-        else:
-            unrecognised.add(top)
-    return list(found.values()), unrecognised
-
-
-def gradescope(metadata, files):
-    """The hand-ins of Gradescope's export: one for each submitter, the members of a group included."""
-    import yaml  # only here: grading on Gradescope itself goes without
-
-    try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        described = yaml.load(metadata.read(MAX_METADATA), loader)
-        submissions = {
-            str(name): ([entry_student(s) for s in entry.get(":submitters") or []], str(entry.get(":created_at", "")))
-            for name, entry in described.items()
-        }
-    except (Rejected, yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{METADATA} cannot be read: {str(error).splitlines()[0]}; export the submissions again"
-        ) from None
-    found, unrecognised = {}, []
-    for name, (submitters, created) in submissions.items():
-        for student in submitters or [Student(name)]:
-            hand_in = found.setdefault(student.email or student.sis_id or student, HandIn(student))
-            hand_in.files += [
-                replace(file, path=PurePosixPath(*file.path.parts[1:]), attempt=created or "0")
-                for file in files
-                if file.path.parts[0] == name and len(file.path.parts) > 1
-            ]
-    unrecognised = {file.path.parts[0] for file in files} - {METADATA, *submissions}
-    return list(found.values()), unrecognised
-
-
-def entry_student(entry):
-    email, sis_id = (str(entry.get(key) or "").strip() for key in (":email", ":sid"))
-    return Student(str(entry.get(":name") or email or sis_id), email=email, sis_id=sis_id)

@@ -11,7 +11,12 @@ from autograder.version import KIT
 from cli import UserError
 from run import write_atomically
 
-FILES = (*KIT, "autograder/collect.py", "autograder/on_gradescope.py", "autograder/report.html.jinja", "pyproject.toml")
+FILES = (
+    *KIT,
+    *(f"autograder/{name}" for name in ("collect.py", "layouts.py", "on_gradescope.py", "report.html.jinja")),
+    "base_code/model.py",  # so that the untouched file is known
+    "pyproject.toml",
+)
 PACKAGES = (  # what grading imports; the versions are those of requirements.txt
     "torch numpy scikit-learn matplotlib pillow pooch requests tqdm rich safetensors scipy jinja2"
 ).split()

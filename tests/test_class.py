@@ -3,11 +3,9 @@
 import contextlib
 import csv
 import json
-import os
 import re
 import signal
 import socket
-import stat
 import threading
 import time
 
@@ -17,7 +15,7 @@ from conftest import ROOT, finish, start
 
 import classes
 import submissions
-from autograder import classroom, collect, gradebooks, judges
+from autograder import classroom, gradebooks, judges
 from autograder.collect import Student
 from autograder.misconceptions import MISCONCEPTIONS
 from autograder.submission import MAX_SOURCE, Submission
@@ -25,148 +23,6 @@ from cli import UserError
 from hostile import BANK
 
 NAMES = ["Ana Silva", "Bo Li", "Çelik Öz", "Dee O'Hara", "=cmd() Eve"]
-
-
-# What instructors have ------------------------------------------------------------------------------------
-
-
-def read_all(path):
-    return {hand_in.student.name: hand_in.read() for hand_in in collect.collect(path).hand_ins}
-
-
-@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
-@pytest.mark.parametrize("layout", classes.LAYOUTS)
-def test_a_download_is_read_as_it_is(tmp_path, layout, packed):
-    students = {name: f"# {name}\n".encode() for name in NAMES}
-    files = classes.LAYOUTS[layout](students)
-    if packed:
-        path = tmp_path / "download.zip"
-        path.write_bytes(classes.zipped(files))
-    else:
-        path = classes.in_folder(tmp_path / "download", files)
-    before = sorted(tmp_path.rglob("*"))
-    expected = set(students.values())
-    found = read_all(path)
-    assert {submission.source for submission, _ in found.values()} == expected
-    for name, (submission, _) in found.items():  # each student has their own
-        letters = re.sub(r"[^a-z]", "", submission.source.decode()[2:].lower())
-        assert re.sub(r"[^a-z]", "", name.lower()) == letters
-    assert not collect.collect(path).unrecognised
-    assert sorted(tmp_path.rglob("*")) == before, "something was extracted"
-
-
-def test_of_several_attempts_the_newest_counts_and_is_told(tmp_path):
-    files = {
-        "li_100_11_model.py": b"old",
-        "li_LATE_100_30_model-2.py": b"newest",
-        "li_100_12_model-1.py": b"middle",
-        "li_100_31_notes.txt": b"",
-        "oz_LATE_200_13_work.zip": classes.zipped({"model.py": b"in a zip"}),
-        "oz_LATE_200_12_model.py": b"old",
-    }
-    found = read_all(classes.in_folder(tmp_path, files))
-    submission, notes = found["li"]
-    assert submission.source == b"newest"
-    assert "the newest" in notes[0] and "li_100_11_model.py" in notes[0]
-    submission, notes = found["oz"]
-    assert submission.source == b"in a zip" and "oz_LATE_200_12_model.py" in notes[0]
-
-
-def test_of_a_students_files_the_one_in_its_place_counts(tmp_path):
-    files = {"ana/model.py": b"right", "ana/old/model.py": b"", "bo/lab1/model.py": b"no", "bo/iwae/model.py": b"right"}
-    for submission, notes in read_all(classes.in_folder(tmp_path, files)).values():
-        assert submission.source == b"right" and "not graded" in notes[0]
-
-
-def test_what_fits_no_layout_is_listed_and_never_graded(tmp_path):
-    files = {"Ana_12_assignsubmission_file_/model.py": b"a", "model.py": b"whose?", "list.xlsx": b"",
-             "Ana_12_assignsubmission_onlinetext_/onlinetext.html": b""}  # fmt: skip
-    collection = collect.collect(classes.in_folder(tmp_path, files))
-    assert [hand_in.student.name for hand_in in collection.hand_ins] == ["Ana"]
-    assert collection.unrecognised == ["Ana_12_assignsubmission_onlinetext_", "list.xlsx", "model.py"]
-
-
-def test_a_group_and_who_handed_in_nothing(tmp_path):
-    metadata = {
-        "submission_1": {":submitters": [{":name": "Ana"}, {":name": "Bo"}], ":created_at": "2026-11-01"},
-        "submission_2": {":submitters": [{":name": "Bo"}], ":created_at": "2026-11-02"},
-        "submission_3": {":submitters": [{":name": "Cy"}], ":created_at": "2026-11-02"},
-    }
-    files = {"submission_1/model.py": b"1", "submission_2/model.py": b"2", "submission_9/model.py": b"9"}
-    files["submission_metadata.yml"] = classes.yaml.safe_dump(metadata).encode()
-    path = classes.in_folder(tmp_path, files)
-    found = read_all(path)
-    assert {name: submission.source for name, (submission, _) in found.items()} == {"Ana": b"1", "Bo": b"2", "Cy": b""}
-    assert "no model.py" in found["Cy"][0].rejected
-    assert collect.collect(path).unrecognised == ["submission_9"]
-
-
-def link(info):
-    info.external_attr = (stat.S_IFLNK | 0o777) << 16
-
-
-def encrypted(content):
-    """Set the flag bit in the local and in the central header."""
-    for mark, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
-        at = content.index(mark) + offset
-        content = content[:at] + bytes([content[at] | 1]) + content[at + 1 :]
-    return content
-
-
-def lying_bomb():
-    """100 MB of zeros in an entry that says it has 10 bytes."""
-    content = classes.zipped({"model.py": bytes(10**8)})
-    return content.replace((10**8).to_bytes(4, "little"), (10).to_bytes(4, "little"))
-
-
-ODD_ZIPS = {
-    "a bomb": (classes.zipped({"model.py": bytes(10**8)}), "100,000,000 bytes"),
-    "a bomb that lies": (lying_bomb(), "damaged|larger than"),
-    "encrypted": (encrypted(classes.zipped({"model.py": b"x"})), "encrypted"),
-    "a link": (classes.zipped({"model.py": b"/etc/passwd"}, link), "a link"),
-    "a path out": (classes.zipped({"../model.py": b"x"}), "no model.py"),
-    "an absolute path": (classes.zipped({"/model.py": b"x"}), "no model.py"),
-    "no zip": (b"Rar!", "no zip"),
-    "cut short": (classes.zipped({"model.py": b"x" * 1000})[:-30], "no zip"),
-    "damaged": (classes.zipped({"model.py": os.urandom(1000)}).replace(b"PK\3\4", b"PK\3\5", 1), "damaged"),
-    "another name": (classes.zipped({"modell.py": b"x"}), "no model.py"),
-    "nothing": (classes.zipped({}), "no model.py"),
-    "too many files": (classes.zipped({f"{n}": b"" for n in range(30_000)}), "too many files"),
-    "NUL bytes": (classes.zipped({"model.py": b"\0"}), "NUL bytes"),
-}
-
-
-@pytest.mark.parametrize("name", ODD_ZIPS)
-def test_an_odd_zip_is_rejected_with_a_sentence(tmp_path, name):
-    content, says = ODD_ZIPS[name]
-    classes.in_folder(tmp_path, {"ana/hand-in.zip": content, "bo/model.py": b"right"})
-    found = read_all(tmp_path)
-    submission, _ = found["ana"]
-    assert submission.source == b"" and re.search(says, submission.rejected), submission.rejected
-    assert found["bo"][0].source == b"right"
-
-
-def test_odd_files_are_rejected_with_a_sentence(tmp_path):
-    classes.in_folder(tmp_path, {"big/model.py": bytes(MAX_SOURCE + 1), "none/notes.txt": b"", "empty/model.py": None})
-    for name in ("link", "pipe"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "link" / "model.py").symlink_to(ROOT / "solutions" / "model.py")
-    os.mkfifo(tmp_path / "pipe" / "model.py")
-    (tmp_path / "outside").symlink_to(ROOT)
-    reasons = {name: submission.rejected for name, (submission, _) in read_all(tmp_path).items()}
-    says = {"big": "bytes", "none": "found notes.txt", "empty": "empty", "link": "link", "pipe": "no regular file"}
-    assert set(reasons) == set(says)
-    assert all(says[name] in reason for name, reason in reasons.items()), reasons
-    assert collect.collect(tmp_path).unrecognised == ["outside (a link)"]
-
-
-@pytest.mark.parametrize(
-    ("files", "says"),
-    [({}, "no submissions"), ({"model.py": b"x"}, "found model.py"), ({"submission_metadata.yml": b"{"}, "cannot be")],
-)
-def test_a_folder_without_submissions_is_an_error_in_a_line(tmp_path, files, says):
-    with pytest.raises(UserError, match=says):
-        collect.collect(classes.in_folder(tmp_path, files))
 
 
 # Gradebooks -----------------------------------------------------------------------------------------------
