@@ -1,57 +1,88 @@
 """nbgrader's settings for this course: JUPYTER_CONFIG_PATH=autograder nbgrader ... reads them.
 
-A student's notebook is never run while it is graded: only the four graded cells are, and they come from us. What a
-student wrote into a notebook cannot kill the kernel, fake a mark or stop another student's grading.
+A student's notebook is never run while it is graded: only the four graded cells are, and they come from us, in an
+empty folder. What a student wrote into a notebook, or put beside it, cannot run, fake a mark or stop another's grading.
 """
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
-import nbformat
 from nbgrader import preprocessors
 from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.apps import api, autogradeapp
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import NbGraderException
 from nbgrader.plugins import ExportPlugin
-from nbgrader.utils import is_grade, is_locked, is_solution
+from nbgrader.utils import is_grade, is_locked
 
 ROOT = Path(__file__).resolve().parent.parent
+RELEASED = ROOT / "assignment" / "iwae" / "iwae.ipynb"
 COURSE = ROOT / "course"  # the students' files, the database, the feedback: not for git
 COURSE.mkdir(exist_ok=True)
 
 
-class ReleasedCells(preprocessors.base.NbGraderPreprocessor):
-    """The released notebook, with the student's written answers in it.
+class AutogradeCopies(Autograde):
+    """nbgrader's step, on copies: nothing else of a hand-in, and no link, comes near nbgrader or a kernel."""
 
-    Cells that are missing, doubled, moved or changed in the submitted notebook make no difference then.
-    """
+    def start(self):
+        from autograder.handed_in import copy_all  # only here: the other steps need none of it
 
-    def preprocess(self, notebook, resources):
-        answers = {}
-        for cell in notebook.cells:
-            marks = cell.metadata.get("nbgrader")
-            if isinstance(marks, dict) and isinstance(marks.get("grade_id"), str):
-                # No tag, so that nothing a student wrote can run in the browser of who reads it.
-                answers.setdefault(marks["grade_id"], cell.source.replace("<", "&lt;"))
-        released = nbformat.read(ROOT / "assignment" / "iwae" / "iwae.ipynb", as_version=4)
-        for cell in released.cells:
-            if is_solution(cell):
-                cell.source = answers.get(cell.metadata.nbgrader.grade_id, cell.source)
-        return released, resources
+        course, submitted, self.graded = self.coursedir, self.coursedir.submitted_directory, []
+        with tempfile.TemporaryDirectory(prefix="copies-", dir=COURSE) as copies:
+            self.hand_ins = copy_all(ROOT / submitted, course.student_id, course.assignment_id, RELEASED, Path(copies))
+            if not self.hand_ins:
+                self.log.error(
+                    f"nothing was handed in: no folder {submitted}/{course.student_id}/{course.assignment_id}"
+                )
+                raise NbGraderException
+            course.submitted_directory = copies
+            try:
+                super().start()
+            finally:
+                course.submitted_directory = submitted
+                self.tell()
+        if any(hand_in.problems for hand_in in self.graded):
+            raise NbGraderException
+
+    def init_assignment(self, assignment_id, student_id):
+        self.graded.append(self.hand_ins[student_id])
+        super().init_assignment(assignment_id, student_id)
+
+    def tell(self):
+        """Name the students at whose hand-ins a person must look."""
+        for hand_in in self.graded:
+            for problem in hand_in.problems:
+                where = f"assignment '{hand_in.folder.name}' for student '{hand_in.student}'"
+                self.log.error(f"There was an error processing {where}: {problem}")
+            for note in hand_in.notes:
+                self.log.warning(f"{hand_in.student}: {note}")
 
 
 class ExecuteGradedCells(preprocessors.Execute):
     """Runs the graded cells alone, against the model.py that was handed in beside the notebook."""
 
     def preprocess(self, notebook, resources, **options):
-        submitted = Path(self.config.CourseDirectory.root, self.config.CourseDirectory.submitted_directory)
+        from autograder.handed_in import check_folder, find
+
         ids = resources["nbgrader"]
-        # Where it was handed in: nbgrader's copy of it would have lost that it is a link, say.
-        os.environ["IWAE_SUBMISSION"] = str(submitted / ids["student"] / ids["assignment"] / "model.py")
         with Gradebook(ids["db_url"]) as gradebook:  # no mark of an earlier attempt may outlive a failure
             for grade in gradebook.find_submission_notebook(ids["notebook"], ids["assignment"], ids["student"]).grades:
                 grade.auto_score = None
             gradebook.db.commit()
-        return super().preprocess(notebook, resources, **options)
+        # Where it was handed in: the copy would have lost that it is a link, say.
+        submitted = ROOT / self.config.CourseDirectory.submitted_directory
+        folder = submitted / ids["student"] / ids["assignment"]
+        check_folder(folder)
+        self.submission = str(find(folder, "model.py"))
+        with tempfile.TemporaryDirectory() as self.empty:
+            return super().preprocess(notebook, resources, **options)
+
+    def start_new_kernel(self, **options):
+        """In an empty folder, importing from nowhere but the kit and the environment."""
+        variables = {"IWAE_SUBMISSION": self.submission, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
+        super().start_new_kernel(cwd=self.empty, env={**os.environ, **variables}, **options)
 
     def preprocess_cell(self, cell, resources, index):
         if not (is_grade(cell) and is_locked(cell)):
@@ -61,7 +92,7 @@ class ExecuteGradedCells(preprocessors.Execute):
             # nbgrader takes either for 0 points; but these cells are ours, so it is our failure and no mark.
             if output.output_type == "error" or output.get("name") == "stderr":
                 text = output.get("evalue") or output.get("text")
-                raise RuntimeError(f"the grader failed for {os.environ['IWAE_SUBMISSION']}: {text}")
+                raise RuntimeError(f"the grader failed for {self.submission}: {text}")
         return cell, resources
 
 
@@ -90,9 +121,10 @@ def total(grades):
     return sum(grade.score for grade in grades) if grades and all(known) else ""
 
 
-os.environ["PYTHONPATH"] = str(ROOT)  # the graded cells import autograder
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # nbgrader's tools
 sys.path.insert(0, str(ROOT))
+
+from autograder.safe_html import markdown2html  # noqa: E402
 
 c = get_config()  # noqa: F821 (nbgrader provides it)
 c.CourseDirectory.root = str(ROOT)
@@ -104,7 +136,6 @@ c.CourseDirectory.submitted_directory = "course/submitted"
 c.CourseDirectory.autograded_directory = "course/autograded"
 c.CourseDirectory.feedback_directory = "course/feedback"
 c.Autograde.sanitize_preprocessors = [
-    ReleasedCells,
     preprocessors.OverwriteKernelspec,
     preprocessors.OverwriteCells,  # puts the hidden tests back
     preprocessors.CheckCellMetadata,
@@ -115,5 +146,8 @@ c.Autograde.autograde_preprocessors = [
     preprocessors.AssignLatePenalties,
     preprocessors.CheckCellMetadata,
 ]
+autogradeapp.Autograde = api.Autograde = AutogradeCopies  # the command's, and formgrader's: no setting names the class
+c.ExecuteGradedCells.extra_arguments = ["--IPKernelApp.ignore_cwd=True", "--HistoryManager.hist_file=:memory:"]
 c.ExecuteGradedCells.timeout = 3600  # seconds for a cell; the last one trains two models
+c.HTMLExporter.filters = {"markdown2html": markdown2html}  # of feedback and of formgrader
 c.ExportApp.plugin_class = Marks

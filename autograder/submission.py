@@ -65,7 +65,7 @@ def read_file(path, limit):
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
-            raise Rejected(f"{path.name} is {kind}; expected the Python file model.py")
+            raise Rejected(f"{path.name} is {kind}; hand in the file itself")
         if status.st_size > limit:
             raise Rejected(f"{path.name} has {status.st_size:,} bytes; {at_most(limit)}")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
@@ -77,7 +77,7 @@ def read_file(path, limit):
 def at_most(limit):
     if limit == MAX_SOURCE:
         return f"expected the edited model.py, at most {limit:,}"
-    return f"at most {limit:,} are read; hand in model.py alone"
+    return f"at most {limit:,} are read"
 
 
 def check_source(name, source):
