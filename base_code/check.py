@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.markup import escape
 from torch.distributions import AffineTransform, Normal, TransformedDistribution
 
-from checking import Wrong, call, compare, expect, expect_gradients, expect_slopes, numbers, settings_kept
+from checking import Wrong, call, compare, expect, expect_gradients, expect_slopes, gradients, numbers, settings_kept
 from cli import UserError, run_command
 from run import Unfinished, explained, load_model_file
 
@@ -67,8 +67,16 @@ def check_gaussian_log_likelihood(model_file):
     what = "gaussian_log_likelihood(100, 0, 1), shapes [1, 1, 1], [1, 1] and [1, 1]"
     reason = "exp(-5000) is 0 for a computer, its logarithm need not be: take it on paper. Only the last axis goes"
     expect(what, log_likelihood, (z, zero, one), [[-5000.9189]], reason)
+    (d_z,) = gradients(what, log_likelihood(z.requires_grad_(), zero, one), z)
+    compare(f"{what}, its gradient to z", d_z, [[[-100.0]]], "the density falls faster the farther z is from mu")
     what = "gaussian_log_likelihood(inf, 0, 1)"
-    expect(what, log_likelihood, (z * math.inf, zero, one), [[-math.inf]], "no finite number may hide that overflow")
+    expect(
+        what,
+        log_likelihood,
+        (zero[None] + math.inf, zero, one),
+        [[-math.inf]],
+        "no finite number may hide that overflow",
+    )
 
     z = torch.tensor([[[0.2, 1.5, 1.0], [2.0, 1.5, -9.0]], [[0.9, -4.0, 3.0], [-1.0, 2.2, 7.0]]])
     expect_slopes("gaussian_log_likelihood", log_likelihood, z=z, mu=mu, sigma=sigma)
@@ -175,6 +183,11 @@ def check_log_weights(model_file):
     what = "log_weights where mu, sigma and the logits all matter (see small_model in check.py)"
     expect(what, model.log_weights, (X, EPS), right, reason)
 
+    sure = small_model(model_file)
+    torch.nn.init.constant_(sure.decoder.head.bias, 40.0)
+    what, reason = "log_weights where every logit is 40", "-40 for each pixel that is 0; sigmoid(40) is rounded to 1"
+    expect(what, sure.log_weights, (X, EPS), [[-80.0, -40.0]] * 4, reason)
+
     model.double()
     compute = partial(model.log_weights, X.double(), EPS.double())
     expect_gradients("log_weights", compute, dict(model.named_parameters()))
@@ -236,15 +249,18 @@ def check_log_mean_exp(model_file):
     far = torch.tensor([[-3000.0], [-2000.0], [-200.0], [-201.0]])
     what = "log_mean_exp([[-3000], [-2000], [-200], [-201]])"
     expect(what, log_mean_exp, (far,), [-201.0730], "exp of the largest must neither overflow nor underflow")
+    (d_far,) = gradients(what, log_mean_exp(far.requires_grad_()), far)
+    right = [[0.0], [0.0], [0.7311], [0.2689]]
+    compare(f"{what}, its gradient", d_far, right, "each entry counts in proportion to its exp")
     zero_weight = torch.cat((torch.full((4, 1), -math.inf), A), dim=1)
     zero_weight[1:, 0] = 0.0
     found = call("log_mean_exp", log_mean_exp, zero_weight)
     what = "log_mean_exp(a beside a column with an entry of -inf), the other columns"
     compare(what, found[1:], MEANS, "a weight of zero must not reach them")
     expect("log_mean_exp([[-7]])", log_mean_exp, (torch.tensor([[-7.0]]),), [-7.0], "only the axis dim goes")
+    expect("log_mean_exp([-7, -7])", log_mean_exp, (torch.tensor([-7.0, -7.0]),), -7.0, "one axis may be all there is")
     expect("log_mean_exp([[NaN], [1]])", log_mean_exp, (NAN,), [math.nan], NAN_REASON)
     expect_slopes("log_mean_exp", log_mean_exp, a=A)
-    expect_slopes("log_mean_exp([[-3000], [-2000], [-200], [-201]])", log_mean_exp, a=far)
 
 
 def check_iwae_objective(model_file):
@@ -253,6 +269,9 @@ def check_iwae_objective(model_file):
     log_w = A + levels
     what = f"iwae_objective(a + [0, -500, -7]), k = 4 and B = 3, a = {SHOWN}"
     expect(what, objective, (log_w,), MEANS + levels, "the mean weights of the images are 3, 2 e^-500 and 2 e^-7")
+    (d_log_w,) = gradients(what, objective(log_w.requires_grad_()), log_w)
+    right = A.exp() / A.exp().sum(0)
+    compare(f"{what}, its gradient", d_log_w, right, "each sample counts in proportion to its weight")
     one = torch.tensor([[-7.0, 3.0]])
     expect("iwae_objective([[-7, 3]]), k = 1 and B = 2", objective, (one,), [-7.0, 3.0], "the mean of one is itself")
     expect("iwae_objective([[-7]]), k = B = 1", objective, (one[:, :1],), [-7.0], "one number per image")

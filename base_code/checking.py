@@ -98,14 +98,17 @@ def expect_gradients(what, compute, tensors):
         result = compute()
         return (result * torch.arange(1, result.numel() + 1).view_as(result)).sum()
 
-    output = total()
-    if not output.requires_grad:
-        raise Wrong(what, "a result without a gradient", "one that can be differentiated; what cuts the gradient off?")
-    gradients = torch.autograd.grad(output, list(tensors.values()), allow_unused=True)
-    for (name, x), gradient in zip(tensors.items(), gradients):
-        found = torch.zeros_like(x) if gradient is None else gradient
+    for (name, x), found in zip(tensors.items(), gradients(what, total(), *tensors.values())):
         reason = f"the slope that small steps of {name} show; is something detached, or under no_grad?"
         compare(f"{what}, its gradient to {name}", found, slopes(total, x), reason, SLOPE_CLOSE)
+
+
+def gradients(what, output, *tensors):
+    """The gradient of output's sum to each of the tensors, which is 0 where none arrives."""
+    if not output.requires_grad:
+        raise Wrong(what, "a result without a gradient", "one that can be differentiated; what cuts the gradient off?")
+    found = torch.autograd.grad(output.sum(), tensors, allow_unused=True)
+    return [torch.zeros_like(x) if gradient is None else gradient for x, gradient in zip(tensors, found)]
 
 
 @torch.no_grad()

@@ -154,6 +154,7 @@ MISTAKES = {
         (DECODE, "bernoulli_log_likelihood(x, self.decoder(z.mean(0)))"),
         (DECODE, "bernoulli_log_likelihood(x, self.decoder(z.transpose(0, 1).reshape(eps.shape)))"),
         (DECODE, "bernoulli_log_likelihood(x.flip(0), self.decoder(z))"),
+        (DECODE, "(1 - x - self.decoder(z).sigmoid()).abs().log().sum(-1)"),  # log(0) where the sigmoid is 1
         (DECODE, "bernoulli_log_likelihood(x, F.dropout(self.decoder(z), 0.1))"),
         (ENCODE, "mu, sigma = self.encoder(x.flip(0))"),
         (ENCODE, "mu, sigma = (m.mean(0, keepdim=True).expand_as(m) for m in self.encoder(x))"),
@@ -190,6 +191,7 @@ MISTAKES = {
         (LOG_MEAN, "torch.nan_to_num(a.exp().mean(dim).log(), neginf=-200)"),
         (LOG_MEAN, "torch.where(a.amax(dim) < -80, a.amax(dim), a.exp().mean(dim).log())"),
         (LOG_MEAN, "torch.logsumexp(a, dim)"),
+        (LOG_MEAN, f"torch.where(a.amax(dim) < -80, {LOG_MEAN}, a.exp().mean(dim).log())"),  # a gradient of 0 times inf
         (LOG_MEAN, "torch.logsumexp(a, dim) - math.log(2)"),
         (LOG_MEAN, "torch.logsumexp(a, dim) - math.log(4)"),
         (LOG_MEAN, f"({LOG_MEAN}).squeeze()"),
