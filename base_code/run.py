@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import sys
+import textwrap
 import traceback
 import types
 from pathlib import Path
@@ -66,17 +67,23 @@ def explained(path):
     except UserError:
         raise
     except NotImplementedError as error:
-        raise Unfinished(str(error)) from None
+        raise (Unfinished(str(error)) if raised_in(error, path) else UserError(describe(error, path))) from None
     except Exception as error:
         raise UserError(describe(error, path)) from None
+
+
+def raised_in(error, path):
+    """Whether a raise of the model file itself stopped the call, not PyTorch, which has NotImplementedErrors too."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return last.filename == str(path) and "raise" in last.line
 
 
 def describe(error, path):
     """What went wrong, and in which line of the model file."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     where = f"{Path(path).name}, line {frames[-1].lineno}, in {frames[-1].name}: " if frames else ""
-    lines = str(error).strip().splitlines()
-    return f"{where}{type(error).__name__}: {lines[0] if lines else ''}"
+    lines = str(error).strip().splitlines() or [""]
+    return f"{where}{type(error).__name__}: {textwrap.shorten(lines[0], 300)}"
 
 
 def build_model(module, settings, d_data=784):
