@@ -38,7 +38,7 @@ LEVELS = {
     0: "level 0, NOT SANDBOXED",
 }
 TOOLS = {3: ("bwrap", "setpriv"), 2: ("setpriv",), 1: (), 0: ()}
-KEPT_OUTPUT = 64 * 2**10
+KEPT_OUTPUT = 32 * 2**10  # bytes of the beginning, and of the end
 INSIDE = "/grader"  # where a bubblewrap sandbox has the files that it runs
 SECRETS = (ROOT / "solutions" / "model.py", HERE / "sandbox.py")  # some of what must not be readable inside
 
@@ -51,7 +51,7 @@ class Limits:
     processes: int = 16
     disk: int = 64 * 2**20  # bytes of a file and, with bubblewrap, of everything written
     files: int = 256
-    output: int = 3 * 2**20  # printed bytes
+    output: int = 512 * 2**20  # bytes printed in one request: a second of the judge's own time
     start_seconds: float = 120.0  # importing torch on a busy machine
     threads: int = 1
 
@@ -73,31 +73,46 @@ class Unavailable(Exception):
 
 
 class Output:
-    """What a process prints, drained all the time; the last 64 KiB are kept. Too much of it closes the channel."""
+    """What a process prints, drained all the time; the first and the last 32 KiB are kept.
+
+    However much is printed in the end: only a flood, more than the limit in one request, closes the channel.
+    """
 
     def __init__(self, descriptor, limit, channel):
-        self.kept, self.size, self.limit, self.channel = bytearray(), 0, limit, channel
+        self.head, self.tail, self.size = bytearray(), bytearray(), 0
+        self.limit, self.channel, self.allowed, self.is_flooded = limit, channel, limit, False
         self.thread = threading.Thread(target=self.drain, args=(descriptor,), daemon=True)
         self.thread.start()
+
+    def begin(self):
+        """Of a request: from now on, as much as the limit may be printed."""
+        self.allowed = self.size + self.limit
 
     def drain(self, descriptor):
         with os.fdopen(descriptor, "rb", buffering=0) as pipe:
             while part := pipe.read(2**16):
-                self.size += len(part)
-                self.kept = (self.kept + part)[-KEPT_OUTPUT:]
-                if self.is_flooded:
+                self.keep(part)
+                if self.size > self.allowed:
+                    self.is_flooded = True
                     with contextlib.suppress(OSError):
                         self.channel.shutdown(socket.SHUT_RDWR)  # wakes whoever waits for an answer
                     return
 
-    @property
-    def is_flooded(self):
-        return self.size > self.limit
+    def keep(self, part):
+        self.size += len(part)
+        room = KEPT_OUTPUT - len(self.head)
+        self.head += part[:room]
+        self.tail += part[room:]
+        if len(self.tail) > 4 * KEPT_OUTPUT:  # seldom: small parts come by the thousand
+            del self.tail[:-KEPT_OUTPUT]
 
     def text(self, ended):
         if ended:  # then the rest comes at once
             self.thread.join(1)
-        return self.kept.decode(errors="replace")
+        tail = self.tail[-KEPT_OUTPUT:]
+        dropped = self.size - len(self.head) - len(tail)
+        gap = f"\n[... {dropped:,} bytes are left out here ...]\n".encode() if dropped > 0 else b""
+        return (self.head + gap + tail).decode(errors="replace")
 
 
 class Process:
@@ -114,6 +129,7 @@ class Process:
         """
         deadline = time.monotonic() + seconds
         try:
+            self.output.begin()
             self.channel.settimeout(seconds)
             frames.send(self.channel, header, body)
             while True:
@@ -129,7 +145,8 @@ class Process:
             verdict, detail = "PROTOCOL", f"the answer is not one of the grader's: {error}"
         status = self.close(has_ended=verdict == "EXITED" and not self.output.is_flooded)
         if self.output.is_flooded:
-            verdict, detail = "OUTPUT_LIMIT", f"it printed more than {self.output.limit // 2**20} MiB"
+            verdict = "OUTPUT_LIMIT"
+            detail = f"it printed more than {self.output.limit // 2**20} MiB before it answered"
         elif status is not None and verdict != "PROTOCOL":
             code = os.waitstatus_to_exitcode(status)
             verdict = "EXITED"

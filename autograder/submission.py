@@ -8,10 +8,10 @@ from pathlib import Path
 
 from autograder import ROOT
 from autograder.sandbox import HERE, Limits, Sandbox
+from autograder.version import BASE_CODE
 
-WORKER_FILES = [HERE / "worker.py"] + [  # the worker, and what it trains with
-    ROOT / "base_code" / f"{name}.py" for name in ("loop", "run", "data", "settings", "cli")
-]
+# The worker, and all that lies beside model.py when it is handed out: it may import any of them.
+WORKER_FILES = [HERE / "worker.py"] + [ROOT / "base_code" / f"{name}.py" for name in BASE_CODE]
 MAX_SOURCE = 256 * 2**10
 
 

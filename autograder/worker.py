@@ -8,8 +8,10 @@ with tensors as a safetensors body; answers are {"ok": true, ...}, or {"ok": fal
 import contextlib
 import inspect
 import linecache
+import opcode
 import sys
 import types
+from pathlib import Path
 
 import frames
 import safetensors.torch
@@ -17,6 +19,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 FILE_NAME = "model.py"
+ALONE = "only model.py is handed in: other files of your own, and packages that the kit does not need, are not there"
 SETTINGS = {  # torch's global settings: how to read each of them, and how to set it
     "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
     "default device": (torch.get_default_device, torch.set_default_device),
@@ -52,7 +55,7 @@ def serve(channel):
 def describe(error):
     """An exception as an answer: its kind and text, and the last line of the submission that it passed."""
     verdict = "EXCEPTION"
-    if isinstance(error, NotImplementedError):
+    if isinstance(error, NotImplementedError) and is_raised_by_submission(error):
         verdict = "NOT_IMPLEMENTED"
     elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         verdict = "MEMORY"
@@ -63,8 +66,27 @@ def describe(error):
             line = trace.tb_lineno
         trace = trace.tb_next
     text = error.msg if isinstance(error, SyntaxError) else str(error)
-    name = "" if verdict == "NOT_IMPLEMENTED" else f"{type(error).__name__}: "
-    return {"ok": False, "verdict": verdict, "text": (name + text)[:2000], "line": line}
+    if verdict != "NOT_IMPLEMENTED" or not text:
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    if lacks_a_file(error):
+        text = f"{text[:1500]}; {ALONE}"
+    return {"ok": False, "verdict": verdict, "text": text[:2000], "line": line}
+
+
+def is_raised_by_submission(error):
+    """Whether it comes from a raise statement of the submission, and not from what the submission calls."""
+    trace = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code  # of the raise, or of the call into compiled code that raised
+    return code.co_filename == FILE_NAME and code.co_code[trace.tb_lasti] == opcode.opmap["RAISE_VARARGS"]
+
+
+def lacks_a_file(error):
+    """Whether it asked for a file that is not there, or for a name that a module beside this one does not have."""
+    if isinstance(error, ImportError):
+        return error.path is None or Path(error.path).parent == Path(__file__).parent
+    return isinstance(error, FileNotFoundError)
 
 
 class Worker:
@@ -85,7 +107,7 @@ class Worker:
         for name, arguments in header["trusted"].items():
             setattr(self.module, name, stand_in(self.channel, name, arguments))
         missing = [name for name in header["names"] if not callable(getattr(self.module, name, None))]
-        return {"ok": True, "missing": missing, "changed": sorted(changed - {"random seed"})}, {}
+        return {"ok": True, "missing": missing, "changed": sorted(changed)}, {}
 
     def restore(self, settings):
         """Give torch's settings back; returns the names of those that had been changed."""

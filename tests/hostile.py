@@ -181,8 +181,16 @@ except OSError as error:
         "contained",
     ),
     # printing
-    broken("prints without end", "while True: print('x' * 1000)", ("OUTPUT_LIMIT",)),
-    harmless("prints a megabyte", "print('x' * 2**20)"),
+    broken("prints without end", "while True: print('x' * 1000)", ("OUTPUT_LIMIT", "TIMEOUT")),
+    harmless(
+        "prints megabytes in every call",
+        """
+quiet = log_mean_exp
+def log_mean_exp(a, dim=0):
+    print("x" * 2**22)
+    return quiet(a, dim)
+""",
+    ),
     broken(
         "escape sequences and workflow commands",
         r"""

@@ -208,6 +208,94 @@ def test_the_version_changes_with_the_checks(monkeypatch):
     assert before.startswith(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] + "+")
 
 
+# What a file may do besides, and what it is told ----------------------------------------------------------
+
+
+def lost_by(text, sandbox, check_id="log_mean_exp_values"):
+    """What the reference with this text below it loses in one check; None where it passes."""
+    (check,) = [check for check in CHECKS if check.id == check_id]
+    student = grading.Student(submissions.submission(text), sandbox=sandbox)
+    return run_grading(student, [check]).results[check_id].lost
+
+
+def in_call(body):
+    return f"right = log_mean_exp\ndef log_mean_exp(a, dim=0):\n    {body}\n    return right(a, dim)\n"
+
+
+def test_a_file_can_import_all_that_lies_beside_it_and_what_that_imports(sandbox):
+    names = sorted(path.stem for path in (ROOT / "base_code").glob("*.py"))
+    text = f"import {', '.join(names)}\nfrom evaluate import *\nimport matplotlib.pyplot, sklearn.decomposition\n"
+    assert lost_by(text + "assert model.IWAE is IWAE\n", sandbox) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import helpers",
+        "from helpers.mine import f",
+        "from . import helpers",
+        "from data import of_mine",
+        "weights = open('weights.pt')",
+        in_call("import helpers"),
+    ],
+)
+def test_who_needs_another_file_is_told_that_one_is_handed_in(text, sandbox):
+    assert "only model.py is handed in" in lost_by(text, sandbox).came_back
+
+
+def test_a_name_that_a_package_does_not_have_is_no_missing_file(sandbox):
+    assert "handed in" not in lost_by("from torch import of_mine", sandbox).came_back
+
+
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [
+        ("torch.autograd.set_detect_anomaly(True)", None),
+        ("torch.use_deterministic_algorithms(True)", None),
+        ("torch.set_num_threads(3)\ntorch.set_printoptions(2)\ntorch.manual_seed(3)", None),
+        (in_call("torch.autograd.set_detect_anomaly(True); torch.set_num_threads(3)"), None),
+        ("torch.set_default_dtype(torch.float64)", "default dtype"),
+        ("torch.set_default_device('meta')", "default device"),
+        ("torch.set_grad_enabled(False)", "gradient mode"),
+        (in_call("torch.set_default_dtype(torch.float64)"), "default dtype"),
+        (in_call("torch.manual_seed(3)"), "random seed"),  # each step of a training would draw the same noise
+    ],
+)
+def test_settings_cost_points_where_they_change_the_numbers_of_others(text, changed, sandbox):
+    lost = lost_by(text, sandbox, "todo3_side_effects")
+    assert lost is None if changed is None else changed in lost.came_back
+    assert lost_by(text, sandbox, "log_mean_exp_gradients") is None  # they are restored
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict", "says"),
+    [
+        ("raise NotImplementedError('TODO 3: later')", "NOT_IMPLEMENTED", "TODO 3: later"),
+        ("raise NotImplementedError", "NOT_IMPLEMENTED", "NotImplementedError"),
+        ("(lambda: todo('in a helper'))()", "NOT_IMPLEMENTED", "in a helper"),
+        ("torch.func.vmap(todo)(a)", "NOT_IMPLEMENTED", "line"),
+        ("a.to('meta').cpu()", "EXCEPTION", "meta tensor"),
+        ("torch.logsumexp(a.to_sparse(), dim)", "EXCEPTION", "SparseCPU"),
+        ("torch.ones(3, dtype=torch.uint16).median()", "EXCEPTION", "not implemented for 'UInt16'"),
+        ("nn.Module()(a)", "EXCEPTION", "forward"),
+        ("again(lambda: a.to('meta').cpu())", "EXCEPTION", "NotImplementedError: Cannot copy out of meta tensor"),
+    ],
+)
+def test_only_what_the_file_itself_raises_is_not_started(body, verdict, says, sandbox):
+    helpers = """
+def todo(text):
+    raise NotImplementedError(text)
+def again(function):
+    try:
+        return function()
+    except NotImplementedError:
+        raise
+"""
+    lost = lost_by(helpers + in_call(body), sandbox)
+    assert lost.verdict == verdict
+    assert says in lost.came_back
+
+
 # The test NLL ---------------------------------------------------------------------------------------------
 
 

@@ -67,6 +67,7 @@ def test_the_next_process_is_a_fresh_one(sandbox):
         ("import os; os.kill(os.getpid(), 11)", "EXITED", "SIGSEGV"),
         ("channel.close()", "EXITED", "ended"),
         ("while True: print('x' * 10_000)", "OUTPUT_LIMIT", "1 MiB"),
+        ("while True: print()", "TIMEOUT", "within 0.5 seconds"),
         ("channel.sendall(bytes([255]) * 100)", "PROTOCOL", "the limits are"),
         ("channel.sendall(b'\\0\\0\\0\\x02' + bytes(8) + b'[]')", "PROTOCOL", "not a JSON object"),
         ("channel.sendall(b'\\0\\0\\0\\x02' + bytes(8) + b'x]')", "PROTOCOL", "not JSON"),
@@ -85,13 +86,28 @@ def test_a_process_that_breaks_the_rules_is_ended_and_told(sandbox, python, verd
     fresh.close()
 
 
-def test_the_end_of_what_was_printed_is_kept(sandbox):
+@pytest.mark.parametrize("step", [900_000, 50])
+def test_of_what_was_printed_the_beginning_and_the_end_are_kept(sandbox, step):
+    """In all it may be more than the limit, which is for one request."""
     process = sandbox.start()
-    run(process, "import sys; print('x' * 500_000, 'out', flush=True); print('err', file=sys.stderr)")
+    for request in range(4):
+        run(process, f"for i in range(0, 900_000, {step}): print({request}, 'x' * {step - 2})")
+    run(process, "import sys; print('out', flush=True); print('err', file=sys.stderr)")
     process.close()
     text = process.output.text(ended=True)
-    assert text.endswith("out\nerr\n")
-    assert len(text) <= 2**16
+    assert text.startswith("0 x") and text.endswith("out\nerr\n")
+    n_lines = 900_000 // step
+    left_out = 4 * n_lines * (step + 1) + len("out\nerr\n") - 2**16
+    assert f"\n[... {left_out:,} bytes are left out here ...]\n" in text
+    assert len(text) < 2**16 + 100
+    assert len(process.output.tail) < 2**18
+
+
+def test_little_that_was_printed_is_kept_whole(sandbox):
+    process = sandbox.start()
+    run(process, "print('é' * 20_000)")
+    process.close()
+    assert process.output.text(ended=True) == "é" * 20_000 + "\n"
 
 
 def test_no_variable_and_no_input_of_the_judge(process, monkeypatch):
