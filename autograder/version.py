@@ -13,7 +13,10 @@ KIT = (  # every file that can change a mark; the zip for Gradescope holds these
     "autograder/__init__.py",
     "autograder/points.toml",
     *(f"autograder/{name}.py" for name in GRADING),
-    *(f"base_code/{name}.py" for name in ("cli", "data", "evaluate", "loop", "run", "settings", "visualize")),
+    *(
+        f"base_code/{name}.py"
+        for name in ("cli", "data", "evaluate", "loop", "outputs", "run", "settings", "visualize")
+    ),
     "solutions/model.py",
     "solutions/reference.json",
 )
