@@ -2,12 +2,14 @@
 
 import argparse
 import collections
+import itertools
 import unicodedata
 from pathlib import Path
 
 import autograder  # noqa: F401  first: it makes base_code importable
 
 from cli import UserError, run_command  # isort: skip
+from outputs import owned_folder  # isort: skip
 
 # What a command needs is imported when it runs: torch alone takes seconds.
 
@@ -17,6 +19,12 @@ def run_grade(arguments):
 
     failed = False
     folders = report_folders(arguments.files, arguments.report)
+    for folder in [arguments.report, *folders] if arguments.report else []:  # before anything is graded
+        owned_folder(folder, "grade", former=("results.json", "report.html"))
+    if arguments.nll != "off":
+        from data import check_stored
+
+        check_stored()
     for path, folder in zip(arguments.files, folders):
         submission = Submission.read(path)
         sandbox = None if submission.rejected else start_sandbox()  # gets ready while this process imports torch
@@ -37,15 +45,31 @@ def report_folders(files, folder):
     """Where the reports of each file go: into the folder, or into one below it for each of several files."""
     if folder is None or len(files) == 1:
         return [folder] * len(files)
-    names = {}  # by what a file system may take for the same
-    for path in files:
-        stem = path.stem if path.stem != "model" else path.resolve().parent.name
-        name, number = stem, 1
-        while (key := unicodedata.normalize("NFC", name).casefold()) in names:
-            number += 1
-            name = f"{stem}-{number}"
-        names[key] = name
-    return [folder / name for name in names.values()]
+    names = [path.stem if path.stem != "model" else path.resolve().parent.name for path in files]
+    names = [name if name.strip(".") else "model" for name in names]  # no way out of the folder
+    return [folder / name for name in told_apart(names)]
+
+
+def told_apart(names):
+    """The names, with a number where a file system would take one for another that comes before it.
+
+    Some file systems ignore case, and in which form an accent is written.
+    """
+    seen, taken = set(), {same_name(name) for name in names}
+    apart = []
+    for name in names:
+        if same_name(name) in seen:
+            numbered = (f"{name}-{number}" for number in itertools.count(2))
+            name = next(other for other in numbered if same_name(other) not in taken)
+        seen.add(same_name(name))
+        taken.add(same_name(name))
+        apart.append(name)
+    return apart
+
+
+def same_name(name):
+    """Equal for names that a file system may take for the same."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def run_class(arguments):
@@ -96,7 +120,10 @@ def run_release(arguments):
         release.check()
         print("base_code/model.py and the notebooks are what solutions/ makes of them")
     else:
-        print("wrote", ", ".join(str(path.relative_to(release.ROOT)) for path in release.release()))
+        wrote, kept = release.release()
+        print("wrote", ", ".join(str(path.relative_to(release.ROOT)) for path in wrote))
+        if kept:
+            print("what lay there is kept:", ", ".join(str(path.relative_to(release.ROOT)) for path in kept))
 
 
 def run_reference(arguments):
@@ -132,7 +159,10 @@ def main():
     command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a student's model.py")
     add_grading_options(command)
     command.add_argument(
-        "--report", type=Path, metavar="DIR", help="write results.json and report.html here; several files: below it"
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write results.json and report.html into this new, empty or own folder; several files: below it",
     )
     command.add_argument("--seed", type=int, help="repeat a grading with the inputs of its seed (default: a fresh one)")
     command.set_defaults(run=run_grade)
@@ -151,7 +181,10 @@ def main():
         help="what SUBMISSIONS is, where that is not clear: folders-N (a folder for each student, N levels down), "
         "moodle, canvas or gradescope"
     )  # fmt: skip
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="results, kept between runs")
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="DIR",
+        help="results, kept between runs: a new or an empty folder, or its own"
+    )  # fmt: skip
     add_grading_options(command)
     place = command.add_mutually_exclusive_group()
     place.add_argument("--jobs", type=int, metavar="N", help="processes on this machine (default: one for each core)")

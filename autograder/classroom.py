@@ -27,6 +27,7 @@ from autograder import gradebooks, judges
 from autograder.collect import collect
 from autograder.version import grader_version
 from cli import UserError
+from outputs import check_apart, owned_folder
 from run import write_atomically
 
 CONNECT_SECONDS = 30
@@ -76,9 +77,8 @@ def key_of(submission):
 
 @contextlib.contextmanager
 def locked(out):
-    """UserError where another command works in this folder. The lock ends with this process, however that ends."""
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as file:
+    """UserError unless the folder is this command's, and no other works in it. The lock ends with this process."""
+    with (owned_folder(out, "class", former=("graded", "students")) / ".lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -88,6 +88,8 @@ def locked(out):
 
 def grade_class(submissions, out, options, jobs=None, scheduler=None, limit=None, roster=None, layout=None):
     """Grade what is missing in out, then write all of its tables and reports. Returns the list of gradebooks.Row."""
+    for folder in (out, out / "graded", out / "students"):
+        check_apart(folder, submissions, *([roster] if roster else []))
     collection = collect(submissions, layout)
     known = gradebooks.read_roster(roster) if roster else None
     with locked(out):

@@ -7,6 +7,7 @@ import pytest
 from autograder import ROOT
 from autograder.submission import Submission, start_sandbox
 from cli import UserError
+from outputs import owned_folder
 
 GRADING = pytest.StashKey()
 
@@ -31,6 +32,11 @@ def pytest_configure(config):
         return
     if getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("one process grades a submission: leave --numprocesses away")
+    try:
+        if config.option.report:
+            owned_folder(config.option.report, "grade", former=("results.json", "report.html"))
+    except (UserError, OSError) as error:
+        raise pytest.UsageError(str(error)) from None
     submission = Submission.read(config.option.submission)
     sandbox = None if submission.rejected else start_sandbox()  # gets ready while this process imports torch
     from autograder.grading import Grading
@@ -43,6 +49,20 @@ def pytest_configure(config):
     except (UserError, OSError) as error:
         student.close()
         raise pytest.UsageError(str(error)) from None
+
+
+def pytest_collection_finish(session):
+    """Before the first check: with damaged data no training can be graded."""
+    grading = session.config.stash.get(GRADING, None)
+    if grading and grading.nll != "off" and any(item.get_closest_marker("nll") for item in session.items):
+        from data import check_stored
+
+        try:
+            check_stored()
+        except UserError as error:
+            grading.student.close()
+            del session.config.stash[GRADING]  # so that no score is shown
+            raise pytest.UsageError(str(error)) from None
 
 
 def pytest_unconfigure(config):

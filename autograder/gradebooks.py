@@ -6,7 +6,6 @@ All of it is made from the stored results.json files.
 import csv
 import io
 import re
-import shutil
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, fields, replace
@@ -14,11 +13,14 @@ from pathlib import Path
 
 from autograder.collect import Student
 from cli import UserError
+from outputs import remove_own
 from run import write_atomically
 
 ASSIGNMENT = "IWAE"  # the column's name; a gradebook that was exported brings its own, with a number
 TASKS = {"todo1": "TODO 1", "todo2": "TODO 2", "todo3": "TODO 3", "nll": "test NLL"}
-FORMULA = tuple("=+-@＝＋－＠")  # https://owasp.org/www-community/attacks/CSV_Injection
+# What a spreadsheet may take for a formula, in a cell or where it splits one; before it may lie signs that one does not
+# see or that are dropped. https://owasp.org/www-community/attacks/CSV_Injection
+FORMULA = re.compile(r"(^|[,|])(\s*)((?:[^\w,|]|[\u115f\u1160\u3164\uffa0])*[=+\-@−＝＋－＠﹦﹢﹣﹫])")
 
 
 def has_failed(results):
@@ -43,6 +45,7 @@ class Row:
     checks: dict = None  # {check: (name, score, points, verdict, misconception)}
     nll: dict = None  # {"vae": ..., "iwae": ...}
     listed: Student = None  # with what the roster adds
+    is_contested: bool = False  # others hand in as the same student of the roster, too
 
     def __post_init__(self):
         self.listed = self.listed or self.student
@@ -93,6 +96,7 @@ COLUMNS = {  # a field of Student: the headings of the gradebooks' exports, in l
 @dataclass
 class Roster:
     students: list
+    lines: list  # (the Student of a line, the place of the same in students): found by whatever a line calls them
     assignment: str | None  # the column of a Canvas gradebook that this assignment has already
 
 
@@ -100,24 +104,83 @@ def read_roster(path):
     """A Roster of a CSV with a heading: Canvas' gradebook, Moodle's grading worksheet, or one's own."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text), dialect=csv.Sniffer().sniff(text.partition("\n")[0], ",;\t"))
-        lines, headings = list(reader), reader.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"the roster {path} cannot be read: {error}; expected a CSV file in UTF-8") from None
-    known = {heading: name for heading in headings for name, names in COLUMNS.items() if heading_in(heading, names)}
+    except OSError as error:
+        raise UserError(f"the roster {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"the roster {path} is not in UTF-8; save it as a CSV file in UTF-8") from None
+    lines, headings = parsed(text, path)
+    known = known_columns(headings)
     if not known:
         wanted = ", ".join(sorted(names[0] for names in COLUMNS.values()))
-        raise UserError(f"the roster {path} has none of the columns {wanted}; found {', '.join(headings)[:200]}")
+        raise UserError(
+            f"the roster {path} has none of the columns {wanted}; found {', '.join(headings)[:200] or 'nothing'}"
+        )
     students = []
     for line in lines:
-        values = {known[heading]: (line[heading] or "").strip() for heading in known}
+        values = {}
+        for heading, name in known.items():  # of two columns for one thing the first that is filled
+            values[name] = values.get(name) or (line[heading] or "").strip()
         parts = [line[h] or "" for h in headings if heading_in(h, ("first name", "last name", "surname"))]
-        values.setdefault("name", " ".join(parts).strip())
+        values["name"] = values.get("name") or " ".join(parts).strip()
         values["moodle_id"] = values.get("moodle_id", "").rpartition(" ")[2]  # "Participant 123"
         if "points possible" not in values["name"].lower() and any(values.values()):
             students.append(Student(**values))
     columns = [heading for heading in headings if re.fullmatch(rf"{ASSIGNMENT}\b.*\(\d+\)", heading)]
-    return Roster(students, columns[0] if columns else None)
+    return Roster(*merged(students), columns[0] if columns else None)
+
+
+def parsed(text, path):
+    """The lines of a CSV as dictionaries, and its headings: split where that gives the most columns that are known."""
+    text = re.sub(r"^sep=.\n", "", text.lstrip("\n"))  # Excel's own first line
+    first = {delimiter: next(csv.reader(io.StringIO(text), delimiter=delimiter), []) for delimiter in ",;\t"}
+    delimiter = max(first, key=lambda delimiter: (len(known_columns(first[delimiter])), len(first[delimiter])))
+    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, strict=True)
+    try:
+        return list(reader), reader.fieldnames or []
+    except csv.Error as error:
+        raise UserError(f"the roster {path} is no CSV file: {error}, in line {reader.line_num} or before") from None
+
+
+def known_columns(headings):
+    """{heading: the field of Student that it names}"""
+    return {h: name for h in headings for name, names in COLUMNS.items() if heading_in(h, names)}
+
+
+IDS = ("canvas_id", "moodle_id", "sis_id", "email", "login")  # the surest first
+
+
+def merged(students):
+    """Roster.students and Roster.lines: each student once, also who has two lines, being in two sections, say."""
+    found, lines, by_id = [], [], defaultdict(list)
+    for student in students:
+        ids = [(name, value.casefold()) for name in IDS if (value := getattr(student, name))]
+        number = next((n for i in ids for n in by_id[i] if is_same(found[n], student)), None)
+        if number is None:
+            number = len(found)
+            found.append(student)
+        found[number] = filled_in(student, found[number])
+        for i in ids:
+            by_id[i].append(number)
+        lines.append((student, number))
+    return found, lines
+
+
+def filled_in(student, known):
+    """The student with what is known besides, which counts more."""
+    return replace(student, **{f.name: value for f in fields(Student) if (value := getattr(known, f.name))})
+
+
+def is_same(one, other):
+    """Whether two lines that share an id tell of one student: none of their ids differ, and their names go together."""
+    pairs = [(getattr(one, name).casefold(), getattr(other, name).casefold()) for name in IDS]
+    words, others = set(words_of(one.name)), set(words_of(other.name))
+    return all(a == b for a, b in pairs if a and b) and (words <= others or others <= words)
+
+
+def words_of(name):
+    """The words of a name, without case, accents and order of first and last name's comma."""
+    letters = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if c.isalnum() or c in " ,")
+    return letters.replace(",", " ").split()
 
 
 def heading_in(heading, names):
@@ -126,11 +189,10 @@ def heading_in(heading, names):
 
 def identities(student):
     """Strings by which a student can be found, the surest first."""
-    for name in ("canvas_id", "moodle_id", "sis_id", "email", "login"):
+    for name in IDS:
         if value := getattr(student, name):
             yield name, value.casefold()
-    letters = "".join(c for c in unicodedata.normalize("NFKD", student.name.casefold()) if c.isalnum() or c in " ,")
-    words = letters.replace(",", " ").split()
+    words = words_of(student.name)
     for i in range(len(words)):  # "Ana Silva", "Silva, Ana" and Canvas' "silvaana"
         yield "letters", "".join(words[i:] + words[:i])
     if student.login:  # a folder may be named after anything
@@ -141,8 +203,8 @@ def identities(student):
 def match(rows, roster):
     """Fill in what the roster knows of each row's student. Returns sentences on what does not match."""
     index = defaultdict(set)
-    for number, student in enumerate(roster.students):
-        for identity in identities(student):
+    for line, number in roster.lines:
+        for identity in identities(line):
             index[identity].add(number)
     problems, taken = [], defaultdict(list)
     for row in rows:
@@ -151,15 +213,22 @@ def match(rows, roster):
             problems.append(f"{row.student.name}: {'several' if found else 'not'} in the roster")
             continue
         (number,) = found
-        taken[number].append(row.student.folder)
-        given = {f.name: value for f in fields(Student) if (value := getattr(roster.students[number], f.name))}
-        row.listed = replace(row.student, **given)
-    problems += [f"{roster.students[n].name}: several hand-ins, {', '.join(f)}" for n, f in taken.items() if len(f) > 1]
+        taken[number].append(row)
+        row.listed = filled_in(row.student, roster.students[number])
+    for number, several in taken.items():
+        if len(several) > 1:
+            names = ", ".join(row.student.folder for row in several)
+            problems.append(f"{roster.students[number].name}: several hand-ins, {names}; none is in a gradebook")
+            for row in several:
+                row.is_contested = True
     problems += [f"{s.name}: in the roster, nothing handed in" for n, s in enumerate(roster.students) if n not in taken]
     return problems
 
 
 # The files ------------------------------------------------------------------------------------------------
+
+
+REPORTS = ("results.json", "report.html")
 
 
 def write(out, rows, assignment=None):
@@ -176,20 +245,20 @@ def write(out, rows, assignment=None):
 
 
 def write_students(folder, rows):
-    """students/NAME/ with copies of each student's results and report, and no others."""
+    """students/NAME/ with copies of each student's results and report, without those of who is no student any more."""
     folder.mkdir(exist_ok=True)
     graded = {row.student.folder: row for row in rows if row.score is not None or row.tasks}
     for old in folder.iterdir():
         if old.name not in graded:
-            shutil.rmtree(old)
+            remove_own(old, REPORTS)
     for name, row in graded.items():
         (folder / name).mkdir(exist_ok=True)
-        for file in ("results.json", "report.html"):
+        for file in REPORTS:
             write_atomically(folder / name / file, (row.path / file).read_bytes())
 
 
 def write_csv(path, lines, bom=False):
-    """Numbers bare, texts in quotes and harmless: no spreadsheet takes a cell for a formula."""
+    """Numbers bare, texts in quotes and harmless."""
     text = io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(
         [[harmless(cell) if isinstance(cell, str) else cell for cell in line] for line in lines]
@@ -198,8 +267,12 @@ def write_csv(path, lines, bom=False):
 
 
 def harmless(text):
-    text = " ".join(text.split()) if text.strip() else ""
-    return "'" + text if text.startswith(FORMULA) else text
+    """The text in one line that no spreadsheet takes for a formula, and none that splits at ";" or tabs for two cells.
+
+    Quotes alone do not see to that: they count for the separator that they were written with.
+    """
+    visible = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
+    return FORMULA.sub(r"\1\2'\3", " ".join(visible.split()).replace(";", ","))
 
 
 def grades(rows):
@@ -223,7 +296,7 @@ def canvas(rows, assignment):
     yield ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", assignment]
     yield ["Points Possible", "", "", "", "", max((row.points for row in rows if row.points), default="")]
     for row in rows:
-        if row.score is not None:
+        if row.score is not None and not row.is_contested:
             s = row.listed
             yield [s.name, s.canvas_id, s.sis_id, s.login, s.section, row.score]
 
@@ -232,5 +305,5 @@ def moodle(rows):
     """https://docs.moodle.org/en/Grade_import"""
     yield ["Email address", ASSIGNMENT, "Feedback"]
     for row in rows:
-        if row.score is not None and row.listed.email:
+        if row.score is not None and row.listed.email and not row.is_contested:
             yield [row.listed.email, row.score, row.first]

@@ -9,6 +9,7 @@ from autograder import ROOT
 from autograder.release import zipped
 from autograder.version import KIT
 from cli import UserError
+from outputs import own_file
 from run import write_atomically
 
 FILES = (
@@ -67,5 +68,5 @@ def build(path):
     """Write the zip; the same kit makes the same bytes."""
     if path.suffix != ".zip":
         raise UserError(f"--out {path}: expected the name of a zip")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    own_file(path).parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, zip_bytes())

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from autograder import ROOT, frames
 from autograder.sandbox import probe, remove
+from cli import UserError
 
 JUDGE_SECONDS = {"off": 900, "short": 2400, "full": 6000}  # more than the limits of all requests to a sandbox together
 START_SECONDS = 180.0  # for importing torch, on a busy machine
@@ -85,6 +86,8 @@ class Judges:
     def judge(self, job, source):
         frames.send(self.control, job, source)
         header, body = self.receive(JUDGE_SECONDS[job["nll"]], "the judge ended without a report")
+        if header["problem"]:
+            raise WrongWorker(f"on {socket.gethostname()}, {header['problem']}")
         if not header["results"]:
             raise JudgeDied(f"the judge ended without a report, {header['status']}")
         return body[: header["results"]], body[header["results"] :]
@@ -122,8 +125,8 @@ def main():
         from autograder import grading  # noqa: F401  with all that it needs
         from autograder.version import grader_version
 
-        frames.send(control, {"version": grader_version(), "level": probe()})
-        with contextlib.suppress(EOFError, OSError):
+        with contextlib.suppress(EOFError, OSError):  # the worker has gone
+            frames.send(control, {"version": grader_version(), "level": probe()})
             while True:
                 serve_one(control, *frames.receive(control))
     finally:
@@ -132,6 +135,9 @@ def main():
 
 def serve_one(control, job, source):
     """Fork a judge and wait for its end, or for the worker's: then the judge goes as well. EOFError if so."""
+    if job["nll"] != "off" and (problem := data_problem()):
+        frames.send(control, {"results": 0, "problem": problem}, b"")
+        return
     alive, ours = os.pipe()  # closes when the judge ends
     pid = os.fork()
     if pid == 0:
@@ -154,6 +160,17 @@ def serve_one(control, job, source):
     send_report(control, os.waitpid(pid, 0)[1], Path(tempfile.gettempdir(), f"report-{pid}"))
 
 
+def data_problem():
+    """What is wrong with the dataset on this machine, in one line, or None."""
+    from data import check_stored
+
+    try:
+        check_stored()
+    except UserError as error:
+        return str(error)
+    return None
+
+
 def write_report(job, source):
     """Grade, and leave the report in a folder that is named after this process."""
     from autograder.grading import grade
@@ -170,7 +187,7 @@ def send_report(control, status, folder):
         results, report = (folder / "results.json").read_bytes(), (folder / "report.html").read_bytes()
     shutil.rmtree(folder, ignore_errors=True)
     ended = f"exit status {os.waitstatus_to_exitcode(status)}"
-    frames.send(control, {"results": len(results), "status": ended}, results + report)
+    frames.send(control, {"results": len(results), "status": ended, "problem": None}, results + report)
 
 
 if __name__ == "__main__":

@@ -56,11 +56,17 @@ class Student:
 
     @property
     def folder(self):
-        """A name for a folder, the same in every run, whatever the student is called."""
+        """A name for a folder, the same in every run, whatever the student is called.
+
+        Two students never share one, not even where a file system ignores case or in which form an accent is written.
+        """
         unique = self.moodle_id or self.canvas_id or (self.sis_id or self.email if not self.login else "")
-        full = unicodedata.normalize("NFC", f"{self.name}_{unique}" if unique else self.name)
-        safe = re.sub(r"[^\w.@+-]", "_", full).lstrip(".-")[:60]
-        return safe if safe and safe == full else f"{safe}-{sha256(full.encode(errors='replace')).hexdigest()[:8]}"
+        full = f"{self.name}_{unique}" if unique else self.name
+        safe = re.sub(r"[^\w.@+-]", "_", unicodedata.normalize("NFC", full)).lstrip(".-")[:60]
+        is_plain = safe and safe == full == unicodedata.normalize("NFKC", full).casefold()
+        if is_plain and not re.search(r"-[0-9a-f]{8}$", full):  # which would be another's name with its digest
+            return safe
+        return f"{safe}-{sha256(full.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 @dataclass

@@ -20,7 +20,8 @@ from autograder.nll import FULL_EPOCHS, REFERENCE, SHORT_EPOCHS
 from cli import UserError
 from data import choose
 from evaluate import measure
-from run import load_run, write_json
+from outputs import owned_folder
+from run import load_run, write_atomically, write_json
 from settings import complete
 from train import read_metrics, train_once
 
@@ -125,6 +126,7 @@ def measure_reference(work):
     """
     if choose("auto") != "mnist":
         raise UserError("the reference needs MNIST; set IWAE_DATA to a folder that holds mnist/, or go online")
+    owned_folder(work, "reference", former=[EXPERIMENTS[0].folder(0)])
     jobs = [(experiment, seed) for experiment in EXPERIMENTS for seed in range(experiment.seeds)]
     spawn = multiprocessing.get_context("spawn")  # a fork would share torch's threads
     with ProcessPoolExecutor(torch.get_num_threads(), spawn, initializer=one_thread) as pool:
@@ -140,7 +142,7 @@ def measure_reference(work):
         "results": results,
     }
     write_json(REFERENCE, reference)
-    README.write_text(readme_with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
+    write_atomically(README, readme_with_table(README.read_text(encoding="utf-8")).encode())
 
 
 def table():

@@ -6,6 +6,7 @@ after BEGIN is a comment, the stub's text: `# TODO 2: one sentence of help`. The
 """
 
 import functools
+import hashlib
 import io
 import re
 import zipfile
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 
 from autograder import ROOT, notebook
 from cli import UserError
+from outputs import MARK, own_file
 from run import write_atomically
 
 SOURCE = ROOT / "solutions" / "model.py"
 STUB = ROOT / "base_code" / "model.py"
 ZIP = ROOT / "dist" / "iwae-student.zip"
+KEPT = ROOT / "dist" / "replaced"  # what the generated files held before, by its SHA-256
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 HINT = re.compile(r"# (TODO \d: \S.*)")
@@ -106,6 +109,7 @@ def zipped(files, executable=()):
     """A zip of {path: content}; the same content makes the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.comment = MARK.encode()
         for name, content in sorted(files.items()):
             info = zipfile.ZipInfo(name, ZIP_DATE)
             info.external_attr = (0o755 if name in executable else 0o644) << 16
@@ -118,12 +122,22 @@ def zip_bytes():
 
 
 def release():
-    """Write the generated files and dist/iwae-student.zip. Returns the paths."""
-    contents = {**generated(), ZIP: zip_bytes()}  # all of them first: an error in a marker writes nothing
+    """Write the generated files and dist/iwae-student.zip. Returns the paths, and those of copies kept."""
+    contents = {**generated(), own_file(ZIP): zip_bytes()}  # all of them first: an error in a marker writes nothing
+    kept = [keep(path) for path in generated() if path.exists() and path.read_bytes() != contents[path]]
     for path, content in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
-    return list(contents)
+    return list(contents), kept
+
+
+def keep(path):
+    """Copy a generated file that is about to change: somebody may have worked in it. Returns the copy's path."""
+    content = path.read_bytes()
+    copy = KEPT / f"{path.stem}-{hashlib.sha256(content).hexdigest()[:8]}{path.suffix}"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(copy, content)
+    return copy
 
 
 def check():

@@ -109,13 +109,22 @@ def load_mnist():
 
 def find_mnist(file_name):
     """The path of one file: in $IWAE_DATA, in data/, or there after a download."""
+    return stored_mnist(file_name) or download_mnist(file_name, ROOT / "data" / "mnist")
+
+
+def stored_mnist(file_name):
+    """The path of one file where it is already, in $IWAE_DATA or in data/; else None."""
     folders = [ROOT / "data" / "mnist"]
     if os.environ.get("IWAE_DATA"):
         folders.insert(0, Path(os.environ["IWAE_DATA"]) / "mnist")
-    for folder in folders:
-        if (folder / file_name).is_file():
-            return folder / file_name
-    return download_mnist(file_name, folders[-1])
+    return next((folder / file_name for folder in folders if (folder / file_name).is_file()), None)
+
+
+def check_stored():
+    """UserError where a file of MNIST that is here already is damaged."""
+    for file_name in MNIST_FILES:
+        if path := stored_mnist(file_name):
+            read_verified(path)
 
 
 def read_verified(path):

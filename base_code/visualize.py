@@ -15,6 +15,7 @@ from PIL import Image
 
 from cli import run_command
 from data import load_binarized_test
+from outputs import MARK, own_file, owned_folder
 from run import load_run
 
 SIDE = 28  # pixels
@@ -75,7 +76,8 @@ def draw_panels(path, panels):
         axes.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(title, fontsize=10)
         axes.set_axis_off()
-    figure.savefig(path, dpi=120, bbox_inches="tight")
+    metadata = {"Creator": MARK} if str(path).endswith((".png", ".pdf", ".svg")) else None  # others take no text
+    figure.savefig(path, dpi=120, bbox_inches="tight", metadata=metadata)
     return path
 
 
@@ -207,10 +209,11 @@ def main():
     arguments = parser.parse_args()
     if len(arguments.runs) == 1:
         out = arguments.out or Path(arguments.runs[0])
-        out.mkdir(parents=True, exist_ok=True)
+        if out.resolve() != Path(arguments.runs[0]).resolve():
+            owned_folder(out, "visualize", former=("samples.png", "reconstructions.png"))
         written = draw_run(arguments.runs[0], out)
     else:
-        written = [draw_comparison(arguments.runs, arguments.out or Path("comparison.png"))]
+        written = [draw_comparison(arguments.runs, own_file(arguments.out or Path("comparison.png")))]
     print("wrote", ", ".join(str(path) for path in written))
 
 

@@ -2,12 +2,14 @@
 
 import contextlib
 import csv
+import io
 import json
 import re
 import signal
 import socket
 import threading
 import time
+import unicodedata
 
 import psutil
 import pytest
@@ -16,10 +18,12 @@ from conftest import ROOT, finish, start
 import classes
 import submissions
 from autograder import classroom, gradebooks, judges
+from autograder.__main__ import report_folders
 from autograder.collect import Student
 from autograder.misconceptions import MISCONCEPTIONS
 from autograder.submission import MAX_SOURCE, Submission
 from cli import UserError
+from data import MNIST_FILES
 from hostile import BANK
 
 NAMES = ["Ana Silva", "Bo Li", "Çelik Öz", "Dee O'Hara", "=cmd() Eve"]
@@ -38,7 +42,21 @@ EVIL = [
     "名前",
     "two\nlines",
     "＝1",
+    "\ufeff=1",
+    "\u200b\u2066=1",
+    "\0\x1f=1",
+    "\u3164=1",
+    "﹦1",
+    "−1+1",
+    "x;=1",
+    'x";=1;"y',
+    "x\t=1",
+    "x, @SUM(A1)",
+    "x|=1",
+    "'=1",
+    "Li\r=1",
 ]
+HARMLESS = ['O\'Hara, Dee "D"', "Ünï çödé", "名前", "Anne-Marie St. Clair", "علی\u200cرضا", "a.b+tag@example.edu"]
 
 
 def row(student, score, **more):
@@ -69,11 +87,37 @@ def test_every_csv_parses_back_to_the_marks_and_holds_no_formula(tmp_path, store
     assert [(line["Email address"], line["IWAE"]) for line in found] == [(s.email, s.canvas_id) for s in students]
     found = read_csv(tmp_path / "grades.csv")
     assert [line["score"] for line in found] == [s.canvas_id for s in students]
-    for line, name in zip(found, EVIL):
-        assert line["student"].removeprefix("'") == " ".join(name.split())
+    assert all(line["student"] for line in found)
     for name in ("canvas.csv", "moodle.csv", "grades.csv"):
         for cells in read_csv_lines(tmp_path / name):
             assert not any(re.match(r"\s*[=+@\-\t\r＝＋－＠]", cell) for cell in cells), cells
+
+
+@pytest.mark.parametrize("write", [gradebooks.write_csv, None], ids=["nbgrader", "class"])
+def test_no_csv_has_a_formula_or_another_column_wherever_it_is_split(tmp_path, stored, write):
+    students = [Student(name, email=name, sis_id=name, login=name, section=name) for name in EVIL]
+    if write:
+        write(tmp_path / "grades.csv", [[name, 1.0, name] for name in EVIL])
+    else:
+        gradebooks.write(tmp_path, [row(s, 1, path=stored) for s in students])
+    for path in tmp_path.glob("*.csv"):
+        text = path.read_text(encoding="utf-8-sig")
+        for delimiter in ",;\t|":
+            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
+                for cells in csv.reader(io.StringIO(text), delimiter=delimiter, quoting=quoting):
+                    assert len(cells) == 1 or delimiter in ",|"
+                    seen = [re.sub(r"^[^\w=+@−＝＋－＠﹦\-']*", "", c.replace("\u3164", "").lstrip('"')) for c in cells]
+                    assert not [c for c in seen if re.match(r"[=+@\-−＝＋－＠﹦]", c)], cells
+
+
+def test_a_harmless_name_stays_as_it_is(tmp_path, stored):
+    students = [Student(name, email=f"{n}@x.edu", canvas_id=str(n), sis_id=name) for n, name in enumerate(HARMLESS)]
+    gradebooks.write(tmp_path, [row(s, n, path=stored) for n, s in enumerate(students)])
+    assert [line["student"] for line in read_csv(tmp_path / "grades.csv")] == HARMLESS
+    assert [(line["Student"], line["SIS User ID"]) for line in read_csv(tmp_path / "canvas.csv")[1:]] == [
+        (name, name) for name in HARMLESS
+    ]
+    assert [line["Email address"] for line in read_csv(tmp_path / "moodle.csv")] == [s.email for s in students]
 
 
 def read_csv_lines(path):
@@ -86,6 +130,24 @@ def test_students_folders_stay_inside_and_apart(tmp_path, stored):
     folders = list((tmp_path / "students").iterdir())
     assert len(folders) == len(names)
     assert all((folder / "report.html").is_file() for folder in folders)
+
+
+def test_no_two_students_share_a_folder_on_any_file_system():
+    same = ["ana", "Ana", "ANA", "josé", "jose\u0301", "JOSÉ", "ﬁn", "fin", "straße", "strasse", "a b", "a_b", "A b"]
+    same.append(Student("a b").folder)  # who calls himself what another's folder is called
+    folders = {unicodedata.normalize("NFKC", Student(name).folder).casefold() for name in same}
+    assert len(folders) == len(same)
+    assert Student("ana").folder == "ana" and Student("silvaana", canvas_id="100").folder == "silvaana_100"
+
+
+def test_no_two_files_share_a_report_folder(tmp_path):
+    for names in (["s", "s-2", "s"], ["s", "s", "s-2"], ["s-2", "s", "s"], ["S", "s", "s-2"], ["é", "e\u0301"]):
+        files = [tmp_path / str(n) / f"{name}.py" for n, name in enumerate(names)]
+        folders = report_folders(files, tmp_path)
+        assert len({unicodedata.normalize("NFC", folder.name).casefold() for folder in folders}) == len(names)
+        first = {name: folder.name for name, folder in reversed(list(zip(names, folders)))}
+        assert all(name == folder for name, folder in first.items() if name in ("s-2", "é"))
+    assert report_folders([tmp_path / "..", tmp_path / "a.py"], tmp_path)[0] == tmp_path / "model"
 
 
 ROSTERS = {
@@ -123,6 +185,65 @@ def test_who_is_not_in_the_roster_is_listed(tmp_path, stored):
     problems = gradebooks.match(rows, gradebooks.read_roster(tmp_path / "roster.csv"))
     assert "Ana Silva: several in the roster" in problems and "Cy Young: not in the roster" in problems
     assert "Bo Li: in the roster, nothing handed in" in problems
+
+
+TWICE = {
+    "in two sections": 'Name,SIS User ID,Section\nAna Silva,s1,A\n"Silva, Ana",S1,B\nBo Li,s2,A\n',
+    "word for word": "Name,Email\nAna Silva,ana@x.edu\nAna Silva,ana@x.edu\nBo Li,bo@x.edu\n",
+    "with more the second time": "Name,Email,ID\nAna M. Silva,ana@x.edu,\nAna Silva,ana@x.edu,7\nBo Li,bo@x.edu,8\n",
+    "doubled quotes": 'Name,Email\n"Silva, Ana ""Annie""",ana@x.edu\nBo Li,bo@x.edu\n',
+    "doubled quotes, semicolons": '"Name";"Email"\n"Ana ""Annie"" Silva";"ana@x.edu"\n"Bo Li";"bo@x.edu"\n',
+    "Excel's first line": "sep=;\nName;Email\nAna Silva;ana@x.edu\nBo Li;bo@x.edu\n",
+    "tabs": "Name\tEmail\nAna Silva\tana@x.edu\nBo Li\tbo@x.edu\n",
+    "one column": "Username\nana\nbo\n",
+    "one column in quotes": '"Full name"\n"Silva, Ana"\n"Li, Bo"\n',
+}
+
+
+@pytest.mark.parametrize("form", TWICE)
+def test_a_roster_has_each_student_once(tmp_path, stored, form):
+    (tmp_path / "roster.csv").write_text(TWICE[form])
+    ana = "Ana Annie Silva" if "Annie" in TWICE[form] else "Ana Silva"
+    rows = [row(Student(name, login=login), 1, path=stored) for name, login in ((ana, "ana"), ("Bo Li", "bo"))]
+    assert gradebooks.match(rows, gradebooks.read_roster(tmp_path / "roster.csv")) == []
+    if form == "with more the second time":
+        assert (rows[0].listed.email, rows[0].listed.canvas_id) == ("ana@x.edu", "7")
+
+
+@pytest.mark.parametrize(
+    "lines", ["Ana Silva,s1,1\nBo Li,s1,2", "Ana Silva,s1,1\nAna Silva,s1,2", "Ana Silva,,\nAna Silva,,"]
+)
+def test_two_students_of_a_roster_stay_two(tmp_path, lines):
+    (tmp_path / "roster.csv").write_text(f"Name,SIS User ID,ID\n{lines}\n")
+    assert len(gradebooks.read_roster(tmp_path / "roster.csv").students) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "none of the columns .* found nothing"),
+        (b"Matrikel\n17\n", "none of the columns .* found Matrikel"),
+        ("Name\nJosé\n".encode("latin-1"), "not in UTF-8"),
+        ("Name\nJosé\n".encode("utf-16"), "not in UTF-8"),
+        (b'Name,Email\n"Ana,a@x.edu\nBo,b@x.edu\n', "no CSV file: unexpected end of data"),
+    ],
+)
+def test_a_roster_that_cannot_be_used_is_an_error_in_a_line(tmp_path, content, says):
+    (tmp_path / "roster.csv").write_bytes(content)
+    with pytest.raises(UserError, match=says) as error:
+        gradebooks.read_roster(tmp_path / "roster.csv")
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_two_who_hand_in_as_one_student_are_in_no_gradebook(tmp_path, stored):
+    (tmp_path / "roster.csv").write_text("Name,Email\nAna Silva,a@x.edu\nBo Li,b@x.edu\n")
+    rows = [row(Student(name), 1, path=stored) for name in ("Ana Silva", "Silva, Ana", "Bo Li")]
+    (problem,) = gradebooks.match(rows, gradebooks.read_roster(tmp_path / "roster.csv"))
+    assert "Ana Silva: several hand-ins" in problem
+    gradebooks.write(tmp_path, rows)
+    assert [line["Email address"] for line in read_csv(tmp_path / "moodle.csv")] == ["b@x.edu"]
+    assert [line["Student"] for line in read_csv(tmp_path / "canvas.csv")] == ["Points Possible", "Bo Li"]
+    assert len(read_csv(tmp_path / "grades.csv")) == 3
 
 
 # Grading --------------------------------------------------------------------------------------------------
@@ -318,6 +439,31 @@ def test_a_worker_with_another_kit_or_a_weaker_sandbox_does_not_grade():
     finally:
         own.close()
     assert not own.is_alive
+
+
+def damaged_mnist(folder):
+    return classes.in_folder(folder, {f"mnist/{name}": b"\x1f\x8b cut short" for name in MNIST_FILES})
+
+
+def test_damaged_data_is_found_where_it_is_before_a_student_is_graded(tmp_path, monkeypatch):
+    monkeypatch.setenv("IWAE_DATA", str(damaged_mnist(tmp_path)))
+    own = judges.Judges()
+    job = {"name": "model.py", "rejected": "", "voice": "student"}
+    try:
+        with pytest.raises(judges.WrongWorker, match=f"on {socket.gethostname()}, .*train-images.* is damaged"):
+            own.judge(job | {"nll": "short"}, b"# a student")
+        results, _ = own.judge(job | {"nll": "off", "rejected": "no file"}, b"")
+        assert json.loads(results)["score"] == 0
+    finally:
+        own.close()
+
+
+@pytest.mark.parametrize("command", [("autograder", "grade", "solutions/model.py"), ("pytest", "autograder/")])
+def test_damaged_data_is_found_before_a_file_is_graded(tmp_path, command):
+    ended = finish(start("-m", *command, "--nll", "short", IWAE_DATA=str(damaged_mnist(tmp_path))))
+    assert ended.status != 0 and "points" not in ended.out
+    (line,) = ended.err.strip().splitlines()
+    assert "train-images-idx3-ubyte.gz is damaged" in line
 
 
 def test_a_scheduler_that_is_not_there_is_an_error_in_a_line(tmp_path, monkeypatch):
