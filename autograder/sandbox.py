@@ -36,7 +36,8 @@ LEVELS = {
     1: "level 1, same user: for practice only",
     0: "level 0, NOT SANDBOXED",
 }
-KEPT_OUTPUT = 64 * 2**10
+KEPT_OUTPUT = 32 * 2**10  # bytes from the beginning of what is printed, and as many from its end
+MUCH_OUTPUT = 3 * 2**20  # what prints so much in a call without end is stuck in printing
 INSIDE = "/grader"  # where a bubblewrap sandbox has the files that it runs
 
 
@@ -48,7 +49,7 @@ class Limits:
     processes: int = 16
     disk: int = 64 * 2**20  # bytes of a file and, with bubblewrap, of everything written
     files: int = 256
-    output: int = 3 * 2**20  # printed bytes
+    output: int = 256 * 2**20  # printed bytes in answer to one request
     start_seconds: float = 120.0  # importing torch on a busy machine
     threads: int = 1
 
@@ -70,10 +71,12 @@ class Unavailable(Exception):
 
 
 class Output:
-    """What a process prints, drained all the time; the last 64 KiB are kept. Too much of it closes the channel."""
+    """What a process prints, drained all the time: its beginning and its end are kept. A flood closes the channel."""
 
     def __init__(self, descriptor, limit, channel):
-        self.kept, self.size, self.limit, self.channel = bytearray(), 0, limit, channel
+        self.head, self.tail, self.dropped = bytearray(), bytearray(), 0
+        self.limit, self.channel = limit, channel
+        self.size = 0  # printed bytes since the last request began
         self.thread = threading.Thread(target=self.drain, args=(descriptor,), daemon=True)
         self.thread.start()
 
@@ -81,11 +84,19 @@ class Output:
         with os.fdopen(descriptor, "rb", buffering=0) as pipe:
             while part := pipe.read(2**16):
                 self.size += len(part)
-                self.kept = (self.kept + part)[-KEPT_OUTPUT:]
+                self.keep(part)
                 if self.is_flooded:
                     with contextlib.suppress(OSError):
                         self.channel.shutdown(socket.SHUT_RDWR)  # wakes whoever waits for an answer
                     return
+
+    def keep(self, part):
+        room = KEPT_OUTPUT - len(self.head)
+        self.head += part[:room]
+        self.tail += part[room:]
+        if len(self.tail) > 8 * KEPT_OUTPUT:  # not at every part: a copy each time would slow the judge
+            self.dropped += len(self.tail) - KEPT_OUTPUT
+            del self.tail[:-KEPT_OUTPUT]
 
     @property
     def is_flooded(self):
@@ -94,7 +105,10 @@ class Output:
     def text(self, ended):
         if ended:  # then the rest comes at once
             self.thread.join(1)
-        return self.kept.decode(errors="replace")
+        tail = self.tail[-KEPT_OUTPUT:]
+        dropped = self.dropped + len(self.tail) - len(tail)
+        gap = f"\n… {dropped:,} bytes …\n".encode() if dropped else b""
+        return (self.head + gap + tail).decode(errors="replace")
 
 
 class Process:
@@ -107,6 +121,7 @@ class Process:
     def request(self, header, body=b"", seconds=10.0):
         """Send a request and wait for its answer, a header and a body. Broken where none comes; it is closed then."""
         deadline = time.monotonic() + seconds
+        self.output.size = 0
         try:
             self.channel.settimeout(seconds)
             frames.send(self.channel, header, body)
@@ -120,6 +135,8 @@ class Process:
         status = self.close(has_ended=verdict == "EXITED" and not self.output.is_flooded)
         if self.output.is_flooded:
             verdict, detail = "OUTPUT_LIMIT", f"it printed more than {self.output.limit // 2**20} MiB"
+        elif verdict == "TIMEOUT" and self.output.size > MUCH_OUTPUT:
+            verdict, detail = "OUTPUT_LIMIT", f"{detail}, in which it printed {self.output.size // 2**20} MiB"
         elif status is not None and verdict != "PROTOCOL":
             code = os.waitstatus_to_exitcode(status)
             verdict = "EXITED"
