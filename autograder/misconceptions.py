@@ -909,8 +909,8 @@ def _(a, dim=0):
 @misconception(
     "lme.clamp",
     "log_mean_exp",
-    "The numbers are clamped before exp. What lies outside is changed and loses its gradient; log weights of real "
-    "images lie below -100.",
+    "The numbers are clamped before exp. What lies outside is changed and loses its gradient; log weights of "
+    "images reach far below -100.",
     STABLE,
 )
 def _(a, dim=0):
@@ -1162,7 +1162,7 @@ def _(log_w):
 @misconception(
     "iwae.naive",
     "iwae_objective",
-    "exp is taken of the log weights as they are. They lie below -100, where exp underflows to 0: use log_mean_exp.",
+    "exp is taken of the log weights as they are, far below -100, where exp underflows to 0: use log_mean_exp.",
     STABLE,
 )
 def _(log_w):

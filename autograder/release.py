@@ -31,6 +31,7 @@ STUDENT_FOLDERS = ("base_code", "assignment", "slides/figures", "benchmarks")
 STUDENT_FILES = ("CHANGELOG.md", "LICENSE", "requirements.txt", "slides/iwae.pdf")  # the HTML holds speaker notes
 NOT_FOR_STUDENTS = ("benchmarks/class_speed.py", "benchmarks/class_results.json")
 STUDENT_README = "base_code/README.md"  # becomes the README of the zip
+STUDENTS_END = "\n# --- Not for students, from here on.\n"  # in requirements.txt
 ZIP_DATE = (2026, 1, 1, 0, 0, 0)  # the same files make the same zip
 
 
@@ -95,6 +96,7 @@ def student_files():
         hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(ROOT).parts)
         if path.is_file() and not hidden and name not in NOT_FOR_STUDENTS:
             files["README.md" if name == STUDENT_README else name] = path.read_bytes()
+    files["requirements.txt"] = student_requirements(files["requirements.txt"].decode()).encode()
     for path, content in generated().items():
         name = path.relative_to(ROOT).as_posix()
         if not name.startswith("solutions/"):
@@ -103,6 +105,14 @@ def student_files():
         if re.search(rb"(BEGIN|END) SOLUTION", content):
             raise UserError(f"{name} holds a solution marker, so it cannot go to students")
     return files
+
+
+def student_requirements(text):
+    """The part of requirements.txt that students need: no autograder, no tests."""
+    own, mark, _ = text.partition(STUDENTS_END)
+    if not mark:
+        raise UserError(f"requirements.txt: expected a line {STUDENTS_END.strip()!r}")
+    return own
 
 
 def zipped(files, executable=()):

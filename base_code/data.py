@@ -31,7 +31,12 @@ MNIST_FILES = {  # file name: SHA-256 of its decompressed bytes
     "train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "t10k-images-idx3-ubyte.gz": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
 }
+MNIST_LABEL_FILES = {
+    "train-labels-idx1-ubyte.gz": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-labels-idx1-ubyte.gz": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
 MNIST_HEADER_BYTES = 16
+MNIST_LABEL_HEADER_BYTES = 8
 MIRROR_PATIENCE = 8  # seconds until silent mirrors count as "no network"
 TEST_SEED = 2015
 
@@ -71,6 +76,17 @@ def load_grey(name):
     return loaders[name]()
 
 
+def load_labels(name):
+    """The classes 0 ... 9 of the train and the test images, two int64 tensors [N]. Raises what load raises."""
+    if name == "mnist":
+        files = [read_verified(find_mnist(file_name)) for file_name in MNIST_LABEL_FILES]
+        classes = [np.frombuffer(content, np.uint8, offset=MNIST_LABEL_HEADER_BYTES) for content in files]
+        return tuple(torch.from_numpy(c.astype(np.int64)) for c in classes)
+    from sklearn.datasets import load_digits as load_sklearn_digits
+
+    return split_digits(torch.tensor(load_sklearn_digits().target, dtype=torch.int64))
+
+
 def binarize(images, generator=None):
     """Draw each pixel anew: 1 with its probability.  grey levels (uint8) or probabilities [..., P] -> 0s and 1s
 
@@ -96,8 +112,13 @@ def load_digits():
     large = F.interpolate(small[:, None], size=(20, 20), mode="bicubic", align_corners=False)
     contrast = (2 * large - 0.5).clamp(0, 1)  # nearer to black and white, as MNIST is
     grey = (F.pad(contrast, (4, 4, 4, 4)) * 255).round().to(torch.uint8).flatten(1)  # [1797, 784]
-    is_test = torch.arange(len(grey)) % 6 == 0  # every sixth image: the same writers in both sets
-    return grey[~is_test], grey[is_test]
+    return split_digits(grey)
+
+
+def split_digits(tensor):
+    """Train and test set: every sixth image is a test image, so that both have the same writers."""
+    is_test = torch.arange(len(tensor)) % 6 == 0
+    return tensor[~is_test], tensor[is_test]
 
 
 def load_mnist():
@@ -135,7 +156,7 @@ def read_verified(path):
         raise UserError(f"{path} is damaged ({error}); delete it and run again to download it anew") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
-    found, expected = hashlib.sha256(decompressed).hexdigest(), MNIST_FILES[path.name]
+    found, expected = hashlib.sha256(decompressed).hexdigest(), (MNIST_FILES | MNIST_LABEL_FILES)[path.name]
     if found != expected:
         raise UserError(
             f"{path} is not MNIST's file: its content has SHA-256 {found[:12]}…, expected {expected[:12]}…; "
@@ -146,7 +167,8 @@ def read_verified(path):
 
 def download_mnist(file_name, folder):
     """Download into a temporary folder beside the goal, verify, then rename: nothing unverified gets the name."""
-    where = f"MNIST is neither in $IWAE_DATA/mnist nor in {folder}"
+    what = "MNIST" if file_name in MNIST_FILES else "a label file of MNIST"
+    where = f"{what} is neither in $IWAE_DATA/mnist nor in {folder}"
     mirrors = answering_mirrors(file_name)
     if not mirrors:
         raise Unavailable(f"{where}, and no mirror could be reached")

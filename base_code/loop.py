@@ -1,5 +1,6 @@
 """One epoch of training, the state that it changes, and Ctrl-C between two steps."""
 
+import math
 import signal
 import time
 from dataclasses import dataclass
@@ -13,6 +14,14 @@ from cli import UserError
 from data import binarize
 
 CHECK_EVERY = 50  # steps between two looks at the losses, which on a GPU wait for it
+
+
+class NotFinite(UserError):
+    """A loss, or a gradient of a loss, that is not a number; x [B, P] and random_state are those of its batch."""
+
+    def __init__(self, message, x, random_state):
+        super().__init__(message)
+        self.x, self.random_state = x, random_state
 
 
 class Interrupted(KeyboardInterrupt):
@@ -83,7 +92,7 @@ class StopRequest:
 
 def train_epoch(state, images, settings, step_loss, stop):
     """Train on every image once, each binarised anew. Raises Interrupted with all that was done in state."""
-    order = torch.Generator().manual_seed(settings.seed * 1_000_003 + state.epoch)
+    order = torch.Generator().manual_seed((settings.seed * 1_000_003 + state.epoch) % 2**64)
     batches = torch.randperm(len(images), generator=order).split(settings.batch_size)
     for group in state.optimizer.param_groups:
         group["lr"] = settings.lr_at(state.epoch)
@@ -94,9 +103,12 @@ def train_epoch(state, images, settings, step_loss, stop):
             x = binarize(images[batch.to(images.device)])  # [B, P]
             # The last, smaller batch is not worth compiling for.
             loss_function = step_loss if len(batch) == settings.batch_size else state.model.loss
+            random_state = torch.get_rng_state()
             loss = loss_function(x, settings.objective, settings.train_k)
             state.optimizer.zero_grad()
             loss.backward()
+            if loss.device.type == "cpu":  # a GPU would have to be waited for
+                check_step(state, loss, x, random_state)
             state.optimizer.step()
             state.losses[state.step] = loss.detach()
             state.step += 1
@@ -108,6 +120,19 @@ def train_epoch(state, images, settings, step_loss, stop):
                 bar.set_postfix_str(f"loss {state.losses[: state.step].mean():.2f}")
             if stop.is_set and state.step < len(batches):
                 raise Interrupted
+
+
+def check_step(state, loss, x, random_state):
+    """Raise NotFinite before the step that would spoil the weights."""
+    # Whatever passes a layer passes its bias, where it is added up: a NaN shows there, for a tenth of the time.
+    biases = (weight.grad for weight in state.model.parameters() if weight.ndim == 1 and weight.grad is not None)
+    if not math.isfinite(loss.item()):
+        found = f"the loss became {loss.item()}"
+    elif not all(math.isfinite(gradient.sum().item()) for gradient in biases):
+        found = f"the loss is {loss.item():.1f}, but its gradient became infinite or NaN"
+    else:
+        return
+    raise NotFinite(f"{found} in epoch {state.epoch + 1}, step {state.step + 1}", x, random_state)
 
 
 def check_finite(state):

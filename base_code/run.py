@@ -1,5 +1,6 @@
 """What a run needs around its training: the model file, the device and the run folder."""
 
+import ast
 import contextlib
 import ctypes
 import hashlib
@@ -17,7 +18,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from cli import UserError, resolve
+from cli import OUT_OF_MEMORY, UserError, find, is_out_of_memory, resolve
 from settings import Settings
 
 MODEL_NAMES = (
@@ -34,7 +35,7 @@ class Unfinished(UserError):
 
 
 def load_model_file(path):
-    """Import a student's model.py from its bytes. Returns the module, with .sha256 of the file added.
+    """Import a student's model.py from its bytes. Returns the module, with .sha256 of its code added.
 
     UserError, in one line, if the file is missing, does not import or lacks a name.
     """
@@ -42,8 +43,8 @@ def load_model_file(path):
     if not path.is_file():
         raise UserError(f"there is no model file at {path}; give one with --model FILE")
     source = path.read_bytes()
-    sha256 = hashlib.sha256(source).hexdigest()
-    module = types.ModuleType(f"model_{sha256[:12]}")
+    file_sha256 = hashlib.sha256(source).hexdigest()
+    module = types.ModuleType(f"model_{file_sha256[:12]}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # where inspect and dataclasses look for a class's source
     try:
@@ -55,8 +56,30 @@ def load_model_file(path):
     missing = [name for name in MODEL_NAMES if not callable(getattr(module, name, None))]
     if missing:
         raise UserError(f"{path.name} lacks {', '.join(missing)}; take them back from the file as it was handed out")
-    module.sha256 = sha256
+    module.sha256, module.file_sha256 = code_sha256(source), file_sha256
     return module
+
+
+class WithoutDocstrings(ast.NodeTransformer):
+    """Drops statements that are only a constant: docstrings, and strings in the place of comments."""
+
+    def visit_Expr(self, node):
+        return None if isinstance(node.value, ast.Constant) else node
+
+
+def code_sha256(source):
+    """SHA-256 of what a file does: comments, docstrings and the layout do not count.
+
+    Of the tree written out as code, which differs less from one Python to the next than the tree itself.
+    """
+    with contextlib.suppress(RecursionError):  # nested deeper than Python can write: then every byte counts
+        source = ast.unparse(WithoutDocstrings().visit(ast.parse(source))).encode()
+    return hashlib.sha256(source).hexdigest()
+
+
+def is_trained_with(module, config):
+    """Whether a run was trained with this code. Runs of earlier versions of the kit know the file's bytes alone."""
+    return config["model_sha256"] in (module.sha256, module.file_sha256)
 
 
 @contextlib.contextmanager
@@ -69,7 +92,7 @@ def explained(path):
     except NotImplementedError as error:
         raise (Unfinished(str(error)) if raised_in(error, path) else UserError(describe(error, path))) from None
     except Exception as error:
-        raise UserError(describe(error, path)) from None
+        raise UserError(OUT_OF_MEMORY if is_out_of_memory(error) else describe(error, path)) from None
 
 
 def raised_in(error, path):
@@ -191,9 +214,34 @@ def read_config(folder):
     try:
         config = json.loads(path.read_text())
         config["settings"] = Settings(**config["settings"])
+        if not {"model_sha256", "compiled"} <= config.keys():
+            raise KeyError("model_sha256 or compiled")
         return config
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, UserError) as error:
         raise UserError(f"{path} is damaged or of another version ({error}); train the run again") from None
+
+
+def read_figures(folder):
+    """The test figures of a run: {k: figures}, {None: figures} of an autoencoder, empty where there are none yet.
+
+    In test.json those of the training's end come first, and below "other_k" those of later evaluations.
+    """
+    path = Path(folder) / "test.json"
+    try:
+        first = json.loads(path.read_text())
+        others = first.pop("other_k", {})
+        return {first.get("k"): first} | {int(k): figures for k, figures in others.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}); delete it, and evaluate the run again") from None
+
+
+def add_figures(folder, figures):
+    """Keep test figures beside those of other k."""
+    first, *others = (read_figures(folder) | {figures.get("k"): figures}).values()
+    content = {**first, "other_k": {str(other["k"]): other for other in others}} if others else first
+    write_json(Path(folder) / "test.json", content)
 
 
 def read_tensors(path):
@@ -213,12 +261,24 @@ def load_weights(model, tensors, folder):
         raise UserError(f"the weights in {folder} do not fit the model file: {reason}") from None
 
 
+def labels(folders):
+    """A short name for each run folder: its own, or its path where another has the same name. {folder: label}"""
+    names = [Path(folder).name for folder in folders]
+    return {f: Path(f).name if names.count(Path(f).name) == 1 else str(f) for f in folders}
+
+
+def unique(folders):
+    """Each run folder once, however it is written, found from here or from the project's root."""
+    return list({find(folder).resolve(): find(folder) for folder in folders}.values())
+
+
 def load_run(folder, device="auto"):
     """A trained run: its config, its model file's module and the model with the run's weights, on the device."""
+    folder = find(folder)
     config = read_config(folder)
     settings = config["settings"]
     module = load_model_file(settings.model)
-    if module.sha256 != config["model_sha256"]:
+    if not is_trained_with(module, config):
         now = "its weights are used with the file as it is now"
         print(f"notice: {settings.model} has changed since {folder} was trained; {now}", file=sys.stderr)
     device = prepare_device(device)

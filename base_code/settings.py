@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from cli import ROOT, UserError, resolve
 
+LARGEST = 1_000_000  # for every number of things; what is beyond cannot be meant
+
 
 def setting(default, help_text, **argparse_options):
     """A field of Settings that is also an option of the command line."""
@@ -36,10 +38,11 @@ class Settings:
     def __post_init__(self):
         object.__setattr__(self, "hidden", tuple(self.hidden))  # a list, where it comes from argparse or JSON
         for name in ("train_k", "test_k", "epochs", "batch_size", "d_latent"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "a whole number of 1 or more")
-        require(self.hidden and min(self.hidden) >= 1, "hidden", self.hidden, "whole numbers of 1 or more")
+            require_count(name, getattr(self, name))
+        in_range = self.hidden and 1 <= min(self.hidden) <= max(self.hidden) <= LARGEST
+        require(in_range, "hidden", self.hidden, f"whole numbers from 1 to {LARGEST:,}")
         require(self.lr > 0 and math.isfinite(self.lr), "lr", self.lr, "a number above 0")
-        require(self.seed >= 0, "seed", self.seed, "0 or more")
+        require(0 <= self.seed < 2**64, "seed", self.seed, "0 or more, and less than 2^64")
         if self.objective == "ae" and self.train_k != 1:
             raise UserError(f"--train-k {self.train_k}: an autoencoder draws no samples; add --objective vae or iwae")
 
@@ -80,6 +83,10 @@ def complete(given, dataset):
 def require(condition, name, found, expected):
     if not condition:
         raise UserError(f"--{name.replace('_', '-')} is {found}: expected {expected}")
+
+
+def require_count(name, found):
+    require(1 <= found <= LARGEST, name, found, f"a whole number from 1 to {LARGEST:,}")
 
 
 def add_settings(parser):

@@ -5,6 +5,8 @@ python base_code/train.py --objective vae                  after TODO 1 and 2
 python base_code/train.py --objective iwae --train-k 10    after TODO 3
 """
 
+from cli import ROOT, UserError, find, run_command  # isort: skip  # first: Ctrl-C while torch is imported
+
 import argparse
 import contextlib
 import csv
@@ -21,51 +23,88 @@ import numpy as np
 import torch
 
 import run as runs
-from cli import UserError, run_command
-from data import binarize, choose, load_grey
+from data import binarize, choose, load_binarized_test, load_grey
+from diagnose import culprit
 from evaluate import measure, summary
-from loop import Interrupted, State, StopRequest, train_epoch
+from loop import Interrupted, NotFinite, State, StopRequest, train_epoch
 from settings import Settings, add_settings, complete
-from visualize import TrainingView, draw_curves, draw_samples
+from visualize import EventFile, TrainingView, draw_curves, draw_reconstructions, draw_samples, import_summary_writer
 
 COMPILE_PAYS = 6e9  # decoded pixels of a whole run from which compiling saves more than the half minute it costs
 
 
-def train(settings, folder, resume=False, visualize=False):
+TEST_IMAGES = 500  # on which the test loss of each epoch is measured
+TEST_SEED = 11
+
+
+def train(settings, folder, resume=False, visualize=False, tensorboard=False):
     """Train one run into its folder, then evaluate and draw it. Returns the test figures as a dictionary.
 
     The same settings give the same weights, whether the run was interrupted and resumed or not.
     Raises Interrupted after Ctrl-C, with everything saved.
     """
+    if tensorboard:
+        import_summary_writer()  # what is missing is told before anything is written
     module, images, state, step_loss = prepare(settings, folder, resume)
     rows = read_metrics(folder)[: state.epoch]
-    view = TrainingView(folder, settings.d_latent) if visualize else None
-    with StopRequest() as stop, contextlib.closing(view) if view else contextlib.nullcontext():
+    x_test = load_binarized_test(settings.data).to(images.device)  # [N, P]
+    if state.epoch < settings.epochs:
+        (folder / "test.json").unlink(missing_ok=True)  # its figures are of weights that now change
+    with StopRequest() as stop, contextlib.ExitStack() as stack:
+        views = [TrainingView(folder, settings.d_latent)] if visualize else []
+        views += [EventFile(folder, settings.d_latent, state.epoch)] if tensorboard else []
+        for view in views:
+            stack.enter_context(contextlib.closing(view))
         while state.epoch < settings.epochs:
             try:
                 with runs.explained(module.__file__):
                     train_epoch(state, images, settings, step_loss, stop)
+                    test_loss = fixed_loss(state.model, x_test[:TEST_IMAGES], settings)
             except Interrupted:
                 state.save(folder)
                 raise
-            rows.append(end_epoch(state, settings, len(images)))
+            except NotFinite as error:
+                raise UserError(f"{error}{cause(error, module, state.model, settings)}") from None
+            rows.append(end_epoch(state, settings, len(images), test_loss))
             write_metrics(folder, rows)
             state.save(folder)
-            if view:
-                view.show(state.model, state.epoch)
+            for view in views:
+                view.show(state.model, rows[-1])
             if stop.is_set:
                 raise Interrupted
     figures = measure(module, state.model, settings, settings.test_k)
-    runs.write_json(folder / "test.json", figures)
+    runs.add_figures(folder, figures)
     draw_curves(folder / "curves.png", rows, figures)
     draw_samples(folder / "samples.png", folder, settings, state.model)
+    draw_reconstructions(folder / "reconstructions.png", state.model, x_test[:50].cpu())
     return figures
 
 
 def train_once(settings, folder):
     """Train into the folder unless the run there is finished; one that was interrupted goes on."""
-    if not (folder / "test.json").exists():
+    is_finished = (folder / "test.json").exists() and len(read_metrics(folder)) >= settings.epochs
+    if not is_finished:
         train(settings, folder, resume=(folder / "config.json").exists())
+
+
+@torch.no_grad()
+def fixed_loss(model, x, settings):
+    """The loss of test images x [N, P], with the same noise at every call, and none taken from the training's."""
+    with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []):
+        torch.manual_seed(TEST_SEED)
+        batches = x.split(settings.batch_size)  # no more memory than training takes
+        losses = [model.loss(batch, settings.objective, settings.train_k).item() * len(batch) for batch in batches]
+    return sum(losses) / len(x)
+
+
+def cause(error, module, model, settings):
+    """What made a loss NotFinite, and what to do, as the rest of its line: its batch is tried again."""
+    torch.set_rng_state(error.random_state)
+    part = culprit(module, model, lambda: model.loss(error.x, settings.objective, settings.train_k))
+    return (
+        f"{f': {part}' if part else ''}; the last good checkpoint is kept; "
+        "look for an overflow with base_code/check.py, or lower --lr"
+    )
 
 
 def prepare(settings, folder, resume):
@@ -87,7 +126,7 @@ def prepare(settings, folder, resume):
     compile_it = pays_to_compile(settings, images)
     if resume:
         config = runs.read_config(folder)
-        if config["model_sha256"] != module.sha256:
+        if not runs.is_trained_with(module, config):
             raise UserError(f"{settings.model} has changed since {folder} was begun; start a new run")
         compile_it = config["compiled"]  # compiled or not, a step rounds differently
     step_loss = compiled_loss(model, settings, images) if compile_it else model.loss
@@ -114,16 +153,18 @@ def compiled_loss(model, settings, images):
     return loss
 
 
-def end_epoch(state, settings, n_images):
+def end_epoch(state, settings, n_images, test_loss):
     """Count the epoch; print it, and return it as a row of metrics.csv."""
     sizes = torch.full_like(state.losses, settings.batch_size)  # images of each step
     sizes[-1] = n_images - (len(sizes) - 1) * settings.batch_size
     train_loss = (state.losses * sizes).sum().item() / n_images
     state.epoch += 1
-    print(f"epoch {state.epoch}/{settings.epochs}: train loss {train_loss:.2f} nats, {state.seconds:.1f} s", flush=True)
+    losses = f"train loss {train_loss:.2f} nats, test loss {test_loss:.2f}"
+    print(f"epoch {state.epoch}/{settings.epochs}: {losses}, {state.seconds:.1f} s", flush=True)
     row = {
         "epoch": state.epoch,
         "train_loss": f"{train_loss:.4f}",
+        "test_loss": f"{test_loss:.4f}",
         "lr": f"{settings.lr_at(state.epoch - 1):.6g}",
         "seconds": f"{state.seconds:.2f}",
     }
@@ -158,18 +199,20 @@ def read_metrics(folder):
 
 def write_metrics(folder, rows):
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, rows[0])
+    writer = csv.DictWriter(text, rows[-1])  # the first rows may be of an earlier version, with fewer columns
     writer.writeheader()
     writer.writerows(rows)
     runs.write_atomically(folder / "metrics.csv", text.getvalue().encode())
 
 
 def free_folder(settings):
-    """runs/OBJECTIVE-DATA, with what else tells runs apart; or the first of -2, -3, ... that is not taken."""
+    """runs/OBJECTIVE-DATA in the project, with what else tells runs apart; or the first of -2, -3, ... not taken."""
     name = settings.objective + (f"-k{settings.train_k}" if settings.objective == "iwae" else "")
     name += "-untied" if settings.untied else ""
     name += f"-d{settings.d_latent}" if settings.d_latent != Settings.d_latent else ""
-    base = Path("runs") / f"{name}-{settings.data}"
+    base = ROOT / "runs" / f"{name}-{settings.data}"
+    if base.is_relative_to(Path.cwd()):
+        base = base.relative_to(Path.cwd())
     candidates = itertools.chain([base], (base.with_name(f"{base.name}-{i}") for i in itertools.count(2)))
     return next(folder for folder in candidates if not folder.exists())
 
@@ -197,25 +240,31 @@ def main():
     parser.add_argument(
         "--visualize", action="store_true", help="watch the samples: in a window, or as samples.gif in the run folder"
     )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="also write event files for TensorBoard, into the run folder"
+    )
     given = vars(parser.parse_args())
-    out, resume, visualize = given.pop("out"), given.pop("resume"), given.pop("visualize")
+    out, resume, visualize, tensorboard = (given.pop(name) for name in ("out", "resume", "visualize", "tensorboard"))
     if resume and out:
         raise UserError("--resume goes on in its own folder; leave --out away")
     if resume:
-        folder, settings = resume, resumed_settings(resume, given)
+        folder = find(resume)
+        settings = resumed_settings(folder, given)
     else:
         settings = complete(given, choose(given.get("data", Settings.data)))
         folder = out or free_folder(settings)
     print(f"training {settings.objective} of {settings.model} on {settings.data} into {folder}", flush=True)
     try:
-        figures = train(settings, folder, resume is not None, visualize)
+        figures = train(settings, folder, resume is not None, visualize, tensorboard)
     except KeyboardInterrupt:
         saved = (folder / "checkpoint.safetensors").exists()
-        go_on = f"stopped, and saved; go on with: python base_code/train.py --resume {folder}"
+        go_on = f"stopped, and saved; go on with: python {sys.argv[0]} --resume {folder}"
         print("\n" + (go_on if saved else "stopped before the first step"), file=sys.stderr)
         sys.exit(130)
     print(summary(figures))
-    print(f"the run is in {folder}; see curves.png and samples.png there")
+    if "doubt" in figures:
+        print(f"warning: {figures['doubt']}")
+    print(f"the run is in {folder}; see curves.png, samples.png and reconstructions.png there")
 
 
 if __name__ == "__main__":

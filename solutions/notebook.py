@@ -104,7 +104,7 @@ show({"grey levels": tile(grey[:50] / 255), "binarised": tile(binarize(grey[:50]
 # ## 2. An autoencoder, and why its samples are bad
 #
 # It works without any TODO. Left: test images, and below each its reconstruction. Right: latents drawn from $N(0, I)$,
-# decoded.
+# decoded. What the decoder's pictures show are the means of $p(x \mid z)$, the probabilities of the pixels.
 
 # %%
 autoencoder = trained("ae")
@@ -368,9 +368,9 @@ models = {"VAE": trained("vae"), "IWAE, k = 10": trained("iwae")}
 pictures = {"autoencoder": tile(samples)}
 for name, model in models.items():
     log_p, _, sample_size = estimate(model_file, model, x_test, 100)
-    pictures[f"{name}\ntest NLL {-log_p.mean():.1f} nats, effective sample size {sample_size.mean():.1f} of 100"] = (
-        tile(decode(model, prior_grid(model.d_latent)))
-    )
+    pictures[
+        f"{name}\ntest NLL (k = 100) {-log_p.mean():.1f} nats, effective sample size {sample_size.mean():.1f} of 100"
+    ] = tile(decode(model, prior_grid(model.d_latent)))
 show(pictures, height=4)
 
 # %% [markdown]
@@ -434,13 +434,13 @@ sliders = ipywidgets.interact(draw_latent, z1=(-3.0, 3.0, 0.1), z2=(-3.0, 3.0, 0
 #
 # On MNIST, in a terminal; a few minutes for each:
 #
-#     python base_code/train.py --objective vae --out runs/vae
-#     python base_code/train.py --objective iwae --train-k 10 --out runs/iwae
-#     python base_code/train.py --objective vae --untied --out runs/vae-untied
-#     python base_code/train.py --objective iwae --train-k 10 --untied --out runs/iwae-untied
-#     python base_code/evaluate.py runs/vae runs/iwae runs/vae-untied runs/iwae-untied --k 5000
+#     python base_code/train.py --objective vae
+#     python base_code/train.py --objective iwae --train-k 10
+#     python base_code/train.py --objective vae --untied
+#     python base_code/train.py --objective iwae --train-k 10 --untied
+#     python base_code/evaluate.py runs/vae-mnist runs/iwae-k10-mnist runs/vae-untied-mnist runs/iwae-k10-untied-mnist --k 5000
 #
-# The train loss stands in the last line of each run's `metrics.csv`; `train.py` prints the NLL at $k = 100$ itself.
+# (Where MNIST cannot be had, the names end in `-digits`.) The train loss stands in the last line of each run's `metrics.csv`; `train.py` prints the NLL at $k = 100$ itself.
 
 # %% [markdown] answer="table" points=5
 # **Your table (5 points).** Fill it with your own numbers; the questions below are about it.

@@ -3,13 +3,15 @@
 import gzip
 import hashlib
 import http.server
+import os
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
-from conftest import local_mnist, start
+from conftest import ROOT, local_mnist, start
 
 import data
 from cli import UserError
@@ -68,6 +70,11 @@ def silent_server():
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+def local_mnist_labels():
+    folder = Path(os.environ.get("IWAE_DATA", ROOT / "data")) / "mnist"
+    return all((folder / name).is_file() for name in data.MNIST_LABEL_FILES)
+
+
 def test_digits_are_images_of_the_right_form():
     train, test = data.load("digits")
     assert train.shape == (1497, 784) and test.shape == (300, 784)
@@ -83,6 +90,24 @@ def test_mnist_is_what_was_published():
     train, test = data.load("mnist")
     assert train.shape == (60000, 784) and test.shape == (10000, 784)
     assert train.mean().item() == pytest.approx(0.1307, abs=1e-4)  # the figure that everybody normalises with
+
+
+def test_labels_belong_to_the_images():
+    """Means of each class's images, from the train set, find the class of most test images."""
+    for name in ["digits", *(["mnist"] if local_mnist_labels() else [])]:
+        (train, test), (train_classes, test_classes) = data.load(name), data.load_labels(name)
+        assert len(train_classes) == len(train) and len(test_classes) == len(test)
+        means = torch.stack([train[train_classes == c].mean(0) for c in range(10)])
+        assert (torch.cdist(test, means).argmin(1) == test_classes).float().mean() > 0.8
+
+
+def test_labels_that_cannot_be_had_do_not_hinder_the_images(empty_machine, small_mnist):
+    empty_machine.mkdir(parents=True)
+    for name, content in small_mnist.items():
+        (empty_machine / name).write_bytes(content)
+    assert data.choose("auto") == "mnist" and len(data.load_grey("mnist")[1]) == 3
+    with pytest.raises(data.Unavailable, match="a label file of MNIST is neither in"):
+        data.load_labels("mnist")
 
 
 def test_binarize_draws_each_pixel_with_its_probability():

@@ -1,5 +1,6 @@
 """What the documents state: figures come from files, and every path and link inside the project leads somewhere."""
 
+import argparse
 import json
 import math
 import re
@@ -10,6 +11,8 @@ import pytest
 import torch
 from conftest import ROOT
 
+import settings
+import train
 from autograder import reference
 from autograder.checks import POINTS
 from autograder.misconceptions import MISCONCEPTIONS
@@ -91,6 +94,33 @@ def test_links_and_paths_lead_somewhere(document):
         assert path.startswith(made) or any((ROOT / folder / path).exists() for folder in (".", DOCUMENTS[document])), (
             path
         )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_can_be_pasted(document):
+    """No comment behind a command, nor between two: cmd.exe and zsh, as delivered, take `#` for an argument."""
+    text = (ROOT / document).read_text()
+    if document.endswith(".ipynb"):
+        cells = json.loads(text)["cells"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    commands = re.findall(r"^    (?:\w|\.|#).*$", text, re.MULTILINE)
+    assert not [command for command in commands if re.search(r"(^|\s)#", command)]
+
+
+def test_the_documents_use_the_names_that_runs_get(monkeypatch):
+    """Each runs/NAME of a student's document is what one of its train.py commands makes by itself."""
+    monkeypatch.setattr(train, "ROOT", ROOT / "nowhere")
+    for document in ("base_code/README.md", "assignment/README.md", "assignment/iwae/iwae.ipynb"):
+        text = (ROOT / document).read_text()
+        made = {"runs/", "runs/notebook"}
+        for options in re.findall(r"base_code/train\.py([^`\n\\]*)", text):
+            parser = argparse.ArgumentParser(add_help=False)
+            settings.add_settings(parser)
+            given = vars(parser.parse_known_args(options.split())[0])
+            for data in ("mnist", "digits"):
+                made.add("runs/" + train.free_folder(settings.complete(given, data)).name)
+        named = set(re.findall(r"runs/[\w-]*", text))
+        assert named <= made, named - made
 
 
 @pytest.mark.parametrize("script", ["train", "evaluate", "visualize", "check"])

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 
 import pytest
@@ -10,7 +11,8 @@ from conftest import ROOT, SOLUTION
 from scipy.special import logsumexp
 
 import evaluate
-from run import load_run
+from data import load_binarized_test
+from run import load_model_file, load_run, read_figures
 
 
 @pytest.fixture
@@ -71,17 +73,91 @@ def test_chunk_sizes(k):
     assert k % chunk == 0 and chunk * images <= evaluate.ROWS
 
 
-def test_the_command_prints_a_table_and_writes_test_json(command, trained):
-    before = json.loads((trained["iwae"] / "test.json").read_text())
-    ended = command(evaluate, trained["ae"], trained["vae"], trained["iwae"], "--k", 500)
+@pytest.fixture
+def copies(trained, tmp_path):
+    """Run folders that a test may change, by their names in trained."""
+    return {name: shutil.copytree(folder, tmp_path / "copies" / name) for name, folder in trained.items()}
+
+
+def test_the_command_prints_a_table_and_keeps_the_figures_of_each_k(command, copies):
+    before = json.loads((copies["iwae"] / "test.json").read_text())
+    ended = command(evaluate, copies["ae"], copies["vae"], copies["iwae"], "--k", 500)
     assert ended.status == 0, ended.err
-    after = {name: json.loads((trained[name] / "test.json").read_text()) for name in ("ae", "vae", "iwae")}
-    assert after["iwae"]["k"] == 500 and before["k"] == 100
-    assert f"{after['iwae']['nll']:.2f} ± " in ended.out
-    assert after["iwae"]["nll"] < before["nll"]  # a tighter bound
-    assert after["iwae"]["bits_per_pixel"] == pytest.approx(after["iwae"]["nll"] / 784 / math.log(2))
-    assert after["iwae"]["images"] == 300
-    assert "nll" not in after["ae"] and f"{after['ae']['reconstruction_loss']:.2f}" in ended.out
+    figures = read_figures(copies["iwae"])
+    assert list(figures) == [100, 500] and figures[100] == before
+    assert f"{figures[500]['nll']:.2f} ± " in ended.out
+    assert figures[500]["nll"] < before["nll"]  # a tighter bound
+    assert figures[500]["bits_per_pixel"] == pytest.approx(figures[500]["nll"] / 784 / math.log(2))
+    assert figures[500]["images"] == 300
+    (autoencoder,) = read_figures(copies["ae"]).values()
+    assert "nll" not in autoencoder and f"{autoencoder['reconstruction_loss']:.2f}" in ended.out
+    assert "warning" not in ended.out
+    assert command(evaluate, copies["iwae"], "--k", 100).status == 0
+    again = read_figures(copies["iwae"])
+    assert list(again) == [100, 500] and again[500] == figures[500] and again[100]["nll"] == before["nll"]
+
+
+def test_one_table_has_one_k(command, copies):
+    """Where none is given: the largest that the runs were trained to be tested with."""
+    config = json.loads((copies["iwae"] / "config.json").read_text())
+    config["settings"]["test_k"] = 200
+    (copies["iwae"] / "config.json").write_text(json.dumps(config))
+    ended = command(evaluate, copies["vae"], copies["iwae"])
+    assert ended.status == 0 and [line.split()[1] for line in ended.out.splitlines() if "±" in line] == ["200", "200"]
+
+
+def test_runs_of_one_name_in_two_folders_are_two_rows(command, copies, tmp_path):
+    other = shutil.copytree(copies["vae"], tmp_path / "other" / "iwae")
+    ended = command(evaluate, copies["iwae"], other, f"{other}/", "--k", 5)
+    rows = re.findall(r"\d\d\d\.\d\d ±", ended.out)
+    assert ended.status == 0 and len(rows) == 2, ended.out
+    assert "copies/iwae" in ended.out.replace("\n", "") and "other/iwae" in ended.out.replace("\n", "")
+
+
+def test_a_bad_run_does_not_lose_the_table_of_the_others(command, copies, tmp_path):
+    (copies["plane"] / "model.safetensors").write_bytes(b"half")
+    (copies["ae"] / "test.json").write_text("{")
+    ended = command(evaluate, copies["plane"], copies["vae"], tmp_path / "nowhere", copies["ae"], "--k", 5)
+    assert ended.status == 1 and len(re.findall(r"\d\d\d\.\d\d ±", ended.out)) == 1
+    lines = ended.err.splitlines()
+    assert len(lines) == 3 and all(line.startswith("error: ") for line in lines)
+    told = "".join(lines)
+    assert "model.safetensors is damaged" in told and "nowhere is not a run" in told and "test.json is damaged" in told
+
+
+WRONG = {  # a model file whose figures are no likelihoods: what is replaced, and where it sends
+    "decoder-mu": ("self.decoder(z)", "self.decoder(mu)", "TODO 1 and 2"),
+    "no-prior": ("log_p_x_given_z + log_p_z", "log_p_x_given_z", "TODO 1 and 2"),
+    "signs": ("+ log_p_z - log_q_z_given_x", "- log_p_z + log_q_z_given_x", "TODO 1 and 2"),
+    "variance": ("(z - mu) / sigma", "(z - mu) / sigma**2", "TODO 1 and 2"),
+    "sum": ("- math.log(a.shape[dim])", "", "TODO 3"),
+}
+RIGHT = {
+    "as-it-is": ("", ""),
+    "detach": ("self.decoder(z)", "self.decoder(z.detach())"),  # it trains badly, and is estimated well
+    "constants": (" - 0.5 * math.log(2 * math.pi)", ""),  # they cancel
+    "signs": ("mu + sigma * eps", "mu - sigma * eps"),
+    "divergence": ("+ log_p_z - log_q_z_given_x", "- (0.5 * (mu**2 + sigma**2 - 1) - sigma.log()).sum(-1)"),
+}
+
+
+@pytest.mark.parametrize("name", [*(f"wrong-{name}" for name in WRONG), *(f"right-{name}" for name in RIGHT)])
+def test_doubt_falls_on_what_is_no_likelihood_and_on_nothing_else(command, trained, tmp_path, name):
+    """The weights are a right file's, after five epochs: what is wrong shows although nothing was trained with it."""
+    # The other decoders hardly look at z yet, so that decoder(mu) is nearly right for them.
+    kind, _, name = name.partition("-")
+    old, new, *expected = (WRONG if kind == "wrong" else RIGHT)[name]
+    source = (ROOT / SOLUTION).read_text()
+    assert old in source
+    (tmp_path / "model.py").write_text(source.replace(old, new) if old else source)
+    module = load_model_file(tmp_path / "model.py")
+    for run in ("iwae",) if kind == "wrong" else ("vae", "iwae", "plane"):
+        config, _, model = load_run(trained[run])
+        model.__class__ = module.IWAE
+        settings = config["settings"]
+        doubt = evaluate.doubt(module, model, load_binarized_test(settings.data))
+        assert (doubt is not None) == (kind == "wrong"), (run, doubt)
+        assert all(todo in doubt for todo in expected)
 
 
 def test_the_same_run_gives_the_same_figures(trained):
@@ -90,9 +166,13 @@ def test_the_same_run_gives_the_same_figures(trained):
     assert figures[0] == figures[1]
 
 
-@pytest.mark.parametrize("k, message", [(0, "--k is 0"), (8209, "or a round one such as 8000")])
-def test_an_impossible_k_ends_with_one_line(command, trained, k, message):
-    ended = command(evaluate, trained["vae"], "--k", k)
+@pytest.mark.parametrize("run", ["vae", "ae"])
+@pytest.mark.parametrize(
+    "k, message",
+    [(0, "--k is 0"), (-1, "--k is -1"), (8209, "or a round one such as 8000"), (10**20, "--k is 1000000")],
+)
+def test_an_impossible_k_ends_with_one_line(command, trained, run, k, message):
+    ended = command(evaluate, trained[run], "--k", k)
     assert ended.status == 1 and message in ended.err and len(ended.err.splitlines()) == 1
 
 

@@ -1,6 +1,7 @@
 """The release: what students get holds the task, and none of the answers."""
 
 import io
+import json
 import re
 import subprocess
 import sys
@@ -95,6 +96,31 @@ def test_every_path_that_the_zips_readme_names_is_there(student_zip):
     for path in re.findall(r"(?:python |\]\(|--requirement )([\w./-]+\.(?:py|md|txt))", readme):
         assert f"iwae/{path}" in student_zip.namelist(), path
     assert "    make " not in readme and "pytest" not in readme and "solutions" not in readme
+
+
+def test_the_zip_asks_for_the_students_packages_only(student_zip):
+    asked = student_zip.read("iwae/requirements.txt").decode()
+    names = set(re.findall(r"^([\w-]+)==", asked, re.MULTILINE))
+    assert not names & {"pytest", "nbgrader", "distributed", "scipy", "jinja2", "hypothesis", "ruff", "psutil"}
+    imported = set()
+    for name in student_zip.namelist():
+        if name.startswith("iwae/base_code/") and name.endswith(".py"):
+            imported |= set(re.findall(r"^ *(?:import|from) (\w+)", student_zip.read(name).decode(), re.MULTILINE))
+    notebook = json.loads(student_zip.read("iwae/assignment/iwae/iwae.ipynb"))
+    code = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    imported |= set(re.findall(r"^ *(?:import|from) (\w+)", code, re.MULTILINE))
+    modules = {name.replace("-", "_") for name in names} | {
+        "sklearn",
+        "PIL",
+        "IPython",
+    }  # of scikit-learn, pillow, ipykernel
+    own = {name.split("/")[-1].removesuffix(".py") for name in student_zip.namelist() if "/base_code/" in name}
+    assert imported <= modules | own | sys.stdlib_module_names, imported - modules - own - sys.stdlib_module_names
+
+
+def test_requirements_without_their_mark_are_no_release():
+    with pytest.raises(UserError, match="requirements.txt: expected a line"):
+        release.student_requirements("torch==1.0\n")
 
 
 def test_the_zip_trains_an_autoencoder(student_zip, tmp_path):

@@ -1,17 +1,19 @@
 """The pictures: they are written, and show what they say."""
 
+import json
 import shutil
 import sys
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from conftest import SOLUTION, finish, start
 from PIL import Image
 
 import train
 import visualize
-from run import load_run
+from run import add_figures, load_run, read_figures
 
 DIGITS = ("--data", "digits", "--model", SOLUTION, "--objective", "vae")
 
@@ -21,12 +23,17 @@ def ink(path):
     return np.asarray(Image.open(path).convert("L"), dtype=float).std()
 
 
-def test_three_pictures_of_one_run(command, trained, tmp_path):
-    ended = command(visualize, trained["iwae"], "--out", tmp_path / "pictures")
+@pytest.mark.parametrize("run", ["iwae", "plane", "ae"])
+def test_pictures_of_one_run(command, trained, tmp_path, run):
+    ended = command(visualize, trained[run], "--out", tmp_path / "pictures")
     assert ended.status == 0, ended.err
-    for name in ("samples.png", "reconstructions.png", "plane.png"):
+    for name in ("samples.png", "reconstructions.png", "interpolation.png", "plane.png", "latents.png"):
         assert ink(tmp_path / "pictures" / name) > 20, name
         assert name in ended.out
+    ended = command(visualize, trained[run], "--out", tmp_path / "binary", "--binary")
+    assert ended.status == 0, ended.err
+    samples, draws = ((tmp_path / folder / "samples.png").read_bytes() for folder in ("pictures", "binary"))
+    assert samples != draws
 
 
 def test_several_runs_side_by_side(command, trained, tmp_path):
@@ -34,6 +41,43 @@ def test_several_runs_side_by_side(command, trained, tmp_path):
     assert ended.status == 0, ended.err
     width, height = Image.open(tmp_path / "all.png").size
     assert width > 2 * height and ink(tmp_path / "all.png") > 20
+
+
+@pytest.fixture
+def drawn_panels(monkeypatch):
+    """The panels of each picture that is drawn, instead of its file."""
+    drawn = []
+    monkeypatch.setattr(visualize, "draw_panels", lambda path, panels: drawn.append(panels) or path)
+    return drawn
+
+
+def test_titles_say_what_is_drawn_and_the_k_of_an_nll(trained, drawn_panels):
+    config, _, model = load_run(trained["iwae"])
+    for binary, what in ((False, "means of p(x | z) at draws z"), (True, "binary draws of p(x | z) at draws z")):
+        visualize.draw_samples("x.png", trained["iwae"], config["settings"], model, binary)
+        ((title, picture),) = drawn_panels[-1].items()
+        assert what in title and "nats (k = 100)" in title
+        assert (set(picture.unique().tolist()) <= {0.0, 1.0}) == binary
+
+
+def test_a_comparison_uses_one_k(command, trained, tmp_path, drawn_panels):
+    runs = [shutil.copytree(trained[name], tmp_path / name) for name in ("vae", "iwae", "ae")]
+    add_figures(runs[0], {**read_figures(runs[0])[100], "k": 5000, "nll": 1.0})
+    assert command(visualize, *runs).status == 0
+    titles = list(drawn_panels[-1])
+    assert sum("(k = 100)" in title for title in titles) == 2 and "reconstruction loss" in titles[2]
+    config = json.loads((runs[1] / "test.json").read_text())
+    (runs[1] / "test.json").write_text(json.dumps({**config, "k": 50}))
+    ended = command(visualize, *runs)
+    assert ended.status == 0 and "not evaluated with one and the same k" in ended.err
+    assert not any("NLL" in title.replace("no NLL", "") for title in drawn_panels[-1])
+
+
+def test_runs_of_one_name_and_bad_runs_side_by_side(command, trained, tmp_path, drawn_panels):
+    runs = [shutil.copytree(trained["vae"], tmp_path / folder / "run") for folder in ("a", "b")]
+    ended = command(visualize, *runs, tmp_path / "nowhere")
+    assert ended.status == 1 and "nowhere is not a run" in ended.err and len(ended.err.splitlines()) == 1
+    assert len(drawn_panels[-1]) == 2
 
 
 def test_tile_puts_each_image_in_its_place():
@@ -44,24 +88,53 @@ def test_tile_puts_each_image_in_its_place():
     assert (picture[28] == 1).all() and (picture[:, 28] == 1).all()
 
 
-def test_two_latent_units_make_a_regular_plane():
-    z = visualize.prior_grid(2).view(10, 10, 2)
+@pytest.mark.parametrize("d_latent", [1, 2, 10])
+def test_samples_are_draws_from_the_prior(d_latent):
+    z = visualize.prior_grid(d_latent)
+    assert z.shape == (100, d_latent) and torch.equal(z, visualize.prior_grid(d_latent))  # fixed draws
+    assert scipy.stats.kstest(z.flatten(), "norm").pvalue > 0.01
+
+
+def test_with_two_latent_units_the_plane_is_the_plane(trained):
+    mu = visualize.encode(load_run(trained["plane"])[2], visualize.load_binarized_test("digits"))
+    centre, axes, names = visualize.plane_axes(mu)
+    z = visualize.plane_grid(centre, axes).view(10, 10, 2)
     width = visualize.PLANE_WIDTH
     torch.testing.assert_close(z[0, 0], torch.tensor([-width, width]))  # the top left corner
     torch.testing.assert_close(z[-1, -1], torch.tensor([width, -width]))
     assert (z[:, 3, 0] == z[0, 3, 0]).all() and (z[4, :, 1] == z[4, 0, 1]).all()
-    assert torch.equal(visualize.prior_grid(5), visualize.prior_grid(5))  # fixed draws
-    assert visualize.prior_grid(5).shape == (100, 5)
+    assert names == ("$z_1$", "$z_2$")
 
 
-@pytest.mark.parametrize("name", ["iwae", "plane"])
-def test_the_latent_plane_holds_the_means(trained, name):
-    _, _, model = load_run(trained[name])
-    x = visualize.load_binarized_test("digits")
-    z = visualize.latent_plane(model, x).detach()
-    assert z.shape == (100, model.d_latent)
+def test_with_more_the_plane_holds_the_means(trained):
+    mu = visualize.encode(load_run(trained["iwae"])[2], visualize.load_binarized_test("digits"))
+    z = visualize.plane_grid(*visualize.plane_axes(mu)[:2])
+    assert z.shape == (100, mu.shape[1])
     assert torch.linalg.matrix_rank(z - z.mean(0), rtol=1e-4) == 2
-    torch.testing.assert_close(z.mean(0), model.encoder(x)[0].mean(0).detach(), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(z.mean(0), mu.mean(0), rtol=1e-3, atol=1e-3)
+
+
+def test_without_labels_the_latents_have_no_colours(command, trained, tmp_path, monkeypatch):
+    def unavailable(_):
+        raise visualize.Unavailable("no labels here")
+
+    monkeypatch.setattr(visualize, "load_labels", unavailable)
+    ended = command(visualize, trained["vae"], "--out", tmp_path)
+    assert ended.status == 0 and "no labels here" in ended.err and "without colours" in ended.err
+    assert ink(tmp_path / "latents.png") > 5
+
+
+@pytest.mark.parametrize(
+    "backend, display, n_notices",
+    [("nonsense", "", 1), ("module://of_no_such_package", "", 0), ("TkAgg", "", 0)],
+)
+def test_a_backend_that_does_not_work_is_done_without(tmp_path, backend, display, n_notices):
+    options = (*DIGITS, "--epochs", 1, "--hidden", 5, "--visualize", "--out", tmp_path / "run")
+    ended = finish(start("base_code/train.py", *options, MPLBACKEND=backend, DISPLAY=display))
+    assert ended.status == 0, ended.err
+    notices = [line for line in ended.err.splitlines() if line.startswith("notice: ")]
+    assert len(notices) == n_notices and "Traceback" not in ended.err
+    assert (tmp_path / "run" / "samples.gif").exists() and (tmp_path / "run" / "curves.png").exists()
 
 
 def test_without_a_display_training_is_an_animation(command, tmp_path, monkeypatch):
