@@ -14,7 +14,8 @@ from visualize import draw_comparison
 EPOCHS = {"mnist": 3, "digits": 50}  # within three minutes in all, on two cores
 OBJECTIVES = {"autoencoder": "ae", "VAE": "vae", "IWAE": "iwae"}
 RUN_FILES = (
-    "config.json metrics.csv checkpoint.safetensors model.safetensors test.json curves.png samples.png"
+    "config.json metrics.csv checkpoint.safetensors model.safetensors test.json curves.png samples.png "
+    "reconstructions.png"
 ).split()
 
 

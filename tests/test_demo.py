@@ -16,6 +16,8 @@ def test_the_demo_prints_its_tables_and_draws_its_picture(tmp_path, monkeypatch,
     assert all(f"\n  {name} " in out for name in ("autoencoder", "VAE", "IWAE"))
     picture = np.asarray(Image.open(tmp_path / "demo" / "comparison.png").convert("L"), dtype=float)
     assert picture.std() > 20
+    for name in demo.OBJECTIVES:  # all of it gives way to the next demo
+        assert {path.name for path in (tmp_path / "demo" / name).iterdir()} == set(demo.RUN_FILES)
     assert "base_code/model.py: 0 of 80 points" in out
     assert "solutions/model.py: 80 of 80 points" in out
 
