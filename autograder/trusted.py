@@ -4,7 +4,9 @@ So there is nothing in the sandbox that a submission could read, keep or print.
 """
 
 import inspect
+import math
 
+import numpy as np
 import torch
 
 from autograder.misconceptions import reference
@@ -42,7 +44,7 @@ def check(*tensors):
     """An error unless these are numbers, and so few that anything can be computed with them."""
     if any(tensor.dtype not in FLOATS or tensor.ndim > MAX_DIMENSIONS for tensor in tensors):
         raise TypeError("expected tensors of floating-point numbers")
-    if torch.broadcast_shapes(*(tensor.shape for tensor in tensors if tensor.ndim)).numel() > MAX_NUMBERS:
+    if math.prod(np.broadcast_shapes(*(tuple(tensor.shape) for tensor in tensors))) > MAX_NUMBERS:  # torch's is slow
         raise ValueError("too many numbers")
 
 

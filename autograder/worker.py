@@ -16,7 +16,7 @@ from pathlib import Path
 import frames
 import safetensors.torch
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 FILE_NAME = "model.py"
 ALONE = "only model.py is handed in: other files of your own, and packages that the kit does not need, are not there"
@@ -231,14 +231,17 @@ class Asked(torch.autograd.Function):
         return torch.stack(calls), 0
 
 
-class CountedRows(TorchDispatchMode):
-    """Counts the rows that a module's first matrix, or a copy of it, is multiplied with, however it is called."""
+class CountedRows(TorchFunctionMode):
+    """Counts the rows that a module's first matrix, or a copy of it, is multiplied with, however it is called.
+
+    (A TorchDispatchMode would see as much, but its first use imports for two seconds.)
+    """
 
     def __init__(self, module):
         super().__init__()
         self.matrix, self.rows = next(p.detach() for p in module.parameters() if p.ndim == 2), 0
 
-    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+    def __torch_function__(self, function, types, arguments=(), keywords=None):
         matrices = [t for t in arguments if isinstance(t, torch.Tensor) and t.ndim >= 2]
         others = [t for t in matrices if not self.is_the_matrix(t)]
         if others and len(others) < len(matrices):
