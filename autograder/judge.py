@@ -37,8 +37,8 @@ class Draw:
         return [int(size) for size in self.random.permutation(np.arange(low, high))[:n]]
 
     def large_sizes(self, n):
-        """The same, beyond whatever number a wrong formula may have in the place of a size."""
-        return self.sizes(n, 40, 60)
+        """k, B and further n - 2 different sizes, beyond whatever number a wrong formula may have in their place."""
+        return self.sizes(2, 40, 60) + self.sizes(n - 2, 21, 32)
 
     def wide(self, *shape):
         """Positive numbers of every magnitude from 1e-3 to 1e3, both included."""
