@@ -100,7 +100,7 @@ def expect(student, draw, case):
     if not fault:
         return answer
     verdict, came_back = fault
-    named = explain(case, answer, cotangent, seed, fault_of)
+    named = explain(case, answer, cotangent, seed, fault_of, functions_at_fault(student, case, answer))
     if named is None and case.target in ("reparameterize", "model.log_weights") and verdict == "WRONG_VALUE":
         again = student.call(case.task, case.target, inputs, seed=seed + 1, **case.keywords)
         if again.output.shape == answer.output.shape and not torch.allclose(again.output, answer.output):
@@ -165,12 +165,28 @@ def gradient_fault(found, expected, inputs):
     return None
 
 
-def explain(case, answer, cotangent, seed, fault_of):
+def functions_at_fault(student, case, answer):
+    """The functions whose misconceptions may explain the answer, the likeliest first.
+
+    iwae_objective may call the submission's own log_mean_exp: where that gives the same numbers, the fault is there.
+    """
+    function = case.target.removeprefix("model.")
+    if function != "iwae_objective":
+        return [function]
+    try:
+        called = student.call(case.task, "log_mean_exp", {"a": case.inputs["log_w"]}, dim=0).output
+    except Lost:
+        return [function, "log_mean_exp"]
+    is_there = reproduces(answer.output, called)
+    return ["log_mean_exp", function] if is_there else [function, "log_mean_exp"]
+
+
+def explain(case, answer, cotangent, seed, fault_of, functions):
     """The id of the first misconception that gives the same numbers, and the same gradients where they were asked.
 
     A formula without fault on these inputs explains nothing.
     """
-    for entry, formula in candidates(case):
+    for entry, formula in candidates(case, functions):
         inputs = {name: tensor.detach().clone() for name, tensor in case.inputs.items()}
         sources = {name: inputs[name].requires_grad_() for name in case.gradients if name in inputs}
         if case.model is not None and case.gradients:
@@ -191,14 +207,8 @@ def explain(case, answer, cotangent, seed, fault_of):
     return None
 
 
-def candidates(case):
-    """The misconceptions of a function, as functions of the case's inputs.
-
-    iwae_objective calls the submission's own log_mean_exp, so that function's are tried as well.
-    """
-    functions = [case.target.removeprefix("model.")]
-    if functions == ["iwae_objective"]:
-        functions.append("log_mean_exp")
+def candidates(case, functions):
+    """The misconceptions of some functions, as functions of the case's inputs."""
     for entry in (entry for function in functions for entry in MISCONCEPTIONS if entry.function == function):
         yield entry, entry.formula.__get__(case.model) if case.model is not None else entry.formula
 

@@ -332,7 +332,8 @@ def test_a_loss_that_is_not_a_number_names_what_became_so(command, tmp_path, par
 def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_checkpoint(command, tmp_path):
     source = (ROOT / SOLUTION).read_text().replace("import math\n", "import math\n\nCALLS = []\n")
     first_line = '        if objective == "ae":\n'
-    spoil = "        CALLS.append(x)\n        if len(CALLS) == 60:\n            x = x * math.nan\n"
+    spoil = "        CALLS.extend([x] * torch.is_grad_enabled())\n"  # not those that measure the test loss
+    spoil += "        if len(CALLS) == 60:\n            x = x * math.nan\n"
     source = source.replace(first_line, spoil + first_line)
     (tmp_path / "model.py").write_text(source)
     options = ("--data", "digits", "--model", tmp_path / "model.py", "--epochs", 3, "--out", tmp_path / "run")
