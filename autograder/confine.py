@@ -1,6 +1,7 @@
 """What the first process of a sandbox gives up, for itself and for all that it starts, before any stranger's code runs.
 
-In this order: resource limits, processors, the judge's keys, files and network (Landlock), system calls (seccomp).
+In this order: resource limits, processors, capabilities, the judge's keys, files and network (Landlock), system calls
+(seccomp).
 """
 
 import ctypes
@@ -10,7 +11,7 @@ import sys
 from pathlib import Path
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-PR_SET_NO_NEW_PRIVS = 38
+PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP = 38, 24
 
 # An allow list: whatever a later kernel brings stays closed. Python, torch, threads and child processes need these.
 # Left out on purpose: the keyrings, System V and POSIX message queues, memory that no limit counts (memfd, System V),
@@ -53,6 +54,8 @@ def confine(limits, processors, landlock, filtered):
     if processors:
         os.sched_setaffinity(0, processors)
     LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if filtered:
+        drop_capabilities()
     keyring = filtered and leave_keyring()
     abi = restrict_files(**landlock) if landlock else 0
     return {"landlock": abi, "seccomp": filtered and filter_system_calls(), "keyring": keyring}
@@ -67,8 +70,15 @@ def limit_resources(limits):
         hard = resource.getrlimit(limit)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (value, value))
-    if Path("/proc/self/oom_score_adj").exists():
-        Path("/proc/self/oom_score_adj").write_text("1000")  # where the machine's memory ends, this goes first
+
+
+def drop_capabilities():
+    """For good, as root as well: with them, other processes' environments could be read past Landlock."""
+    for capability in range(64):
+        LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # an error for those that the kernel does not know
+    version_3 = struct.pack("Ii", 0x20080522, 0)
+    if LIBC.capset(version_3, bytes(24)):
+        raise OSError(ctypes.get_errno(), "the capabilities could not be dropped")
 
 
 def leave_keyring():

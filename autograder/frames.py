@@ -51,7 +51,10 @@ def read(channel, length, deadline):
     content = bytearray()
     while len(content) < length:
         if deadline is not None:
-            channel.settimeout(max(deadline - time.monotonic(), 1e-3))
+            left = deadline - time.monotonic()
+            if left <= 0:  # also where the next bytes are there at once, without end
+                raise TimeoutError
+            channel.settimeout(left)
         part = channel.recv(min(length - len(content), 2**20))
         if not part:
             raise EOFError

@@ -39,6 +39,8 @@ LEVELS = {
 }
 TOOLS = {3: ("bwrap", "setpriv"), 2: ("setpriv",), 1: (), 0: ()}
 KEPT_OUTPUT = 32 * 2**10  # bytes of the beginning, and of the end
+# Where the machine's memory ends, a sandbox goes first. Set from outside, so that nothing inside need be able to.
+FIRST_TO_GO = ["sh", "-c", 'echo 1000 2> /dev/null > /proc/self/oom_score_adj; exec "$@"', "sh"]
 INSIDE = "/grader"  # where a bubblewrap sandbox has the files that it runs
 SECRETS = (ROOT / "solutions" / "model.py", HERE / "sandbox.py")  # some of what must not be readable inside
 
@@ -414,8 +416,10 @@ def command(sandbox, config):
     grader = INSIDE if level == 3 else str(folder / "grader")
     python = [os.path.realpath(sys.executable), "-I", "-B", "-u", f"{grader}/zygote.py", json.dumps(config)]
     if level == 3:
-        return [*bubblewrap(sandbox), *python]
-    return [*drop_to(sandbox.user_id), *python] if sandbox.has_own_user else python
+        python = [*bubblewrap(sandbox), *python]
+    elif sandbox.has_own_user:
+        python = [*drop_to(sandbox.user_id), *python]
+    return [*FIRST_TO_GO, *python] if level >= 1 else python
 
 
 def drop_to(user_id):
@@ -439,14 +443,16 @@ def bubblewrap(sandbox):
     for folder in ("/tmp", "/dev/shm"):
         mounts += ["--perms", "1777", "--size", str(sandbox.limits.disk), "--tmpfs", folder]
     mounts += view()  # last: these may lie below /tmp
-    mounts += ["--remount-ro", "/", "--chdir", "/tmp"]
+    # /proc, where a process could change what the kernel does with it, and /dev, which has no size, as well.
+    mounts += ["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
     unshared = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     always = ["bwrap", *mounts, *unshared, "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
     if os.geteuid() == 0:
         # As root no user namespace, where root inside would be root outside: setpriv drops to another user.
         kept = [word for name in ("SETUID", "SETGID", "SETPCAP") for word in ("--cap-add", f"CAP_{name}")]
         return [*always, *kept, *drop_to(sandbox.user_id)]
-    return [*always, "--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"]
+    # The zygote is the first process: bubblewrap's own would have the same user, and no filter of system calls.
+    return [*always, "--as-pid-1", "--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"]
 
 
 def view():
@@ -514,10 +520,10 @@ def enforced(level):
         processor = "one of its own, as long as one is free" if sandbox.processors else "shared"
     landlock = f"only the interpreter's and its own (Landlock, ABI {holds['landlock']})"
     files = {3: "only the interpreter's and its own (mounts of its own, the kit hidden)", 0: "all that you can reach"}
-    disk = "in all" if level == 3 else "a file"
+    disk = "in /tmp, the same in /dev/shm" if level == 3 else "a file"
     return {
         "files": files.get(level, landlock if holds["landlock"] else files[0]),
-        "user": "one of its own, without capabilities" if has_own_user else "yours",
+        "user": f"{'one of its own' if has_own_user else 'yours'}{', without capabilities' if level else ''}",
         "system calls": f"{len(SYSTEM_CALLS)} allowed (seccomp)" if holds["seccomp"] else "not filtered",
         "keyring": "new and empty" if holds["keyring"] else "yours",
         "network": "none" if level == 3 or holds["seccomp"] else "yours",

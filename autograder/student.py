@@ -58,8 +58,9 @@ CALL_SECONDS = 10.0
 IMPORT_SECONDS = 30.0
 MAX_COUNT = 10**6  # of lines or rows that a stranger speaks of
 MAX_SIZE, MAX_DIMENSIONS = 2**24, 16  # of a tensor that a stranger sends: numbers along an axis, and axes
-PATIENCE = 120.0  # seconds of all calls of a submission after which each gets a second only
+PATIENCE = 120.0  # seconds of all imports and calls of a submission after which each gets a tenth of its time only
 SLOW_SECONDS, MAX_SLOW = 1.0, 2  # a function that failed so slowly so often, or broke the sandbox, is not called again
+COMMAND = re.compile(r"(?m)^[^\S\n]*::|##(?=\w*\[)")  # GitHub's, however indented, and the older ones and Azure's
 SETTINGS = ("default dtype", "default device", "gradient mode", "number of threads", "deterministic algorithms") + (
     "anomaly detection",
     "random seed",
@@ -76,9 +77,10 @@ class Lost(Exception):
 
 
 def clean(text, limit=1000):
-    """A stranger's text for people and logs: no control characters, no escape sequences, limited."""
+    """A stranger's text for people and logs: no control characters, escape sequences or commands to CI, limited."""
     text = re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]", "", str(text)[: 4 * limit])
     text = "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()
+    text = COMMAND.sub(lambda command: " ".join(command[0]), text)
     return text if len(text) <= limit else text[:limit] + " …"
 
 
@@ -135,10 +137,13 @@ class Student:
         _, replaced = TASKS[task]
         self.process, self.task, self.created = self.start(), task, None
         header = {"do": "load", "trusted": trusted.signatures(replaced), "names": MODEL_NAMES}
+        begun = time.monotonic()
         try:
-            answer, _ = self.process.request(header, self.submission.source, IMPORT_SECONDS)
+            answer, _ = self.process.request(header, self.submission.source, self.allowed(IMPORT_SECONDS))
         except Broken as broken:
             self.fail_import(broken.verdict, f"importing the file: {broken.detail}")
+        finally:
+            self.patience -= time.monotonic() - begun
         if answer.get("ok") is not True:
             verdict = answer.get("verdict")
             if verdict != "EXITED" and not (verdict == "MEMORY" and answer.get("line")):
@@ -146,6 +151,10 @@ class Student:
             self.fail_import(verdict, f"importing the file: {self.told(answer)}")
         self.missing = chosen(MODEL_NAMES, answer.get("missing"))
         self.import_changed = chosen(SETTINGS, answer.get("changed"))
+
+    def allowed(self, seconds):
+        """The time for an import or a call: a file that is slow, dies and is imported again comes to an end, too."""
+        return seconds if self.patience > 0 else seconds / 10
 
     def fail_import(self, verdict, detail):
         advice = "a file that can be imported; what is to run goes below if __name__ == '__main__':"
@@ -182,7 +191,7 @@ class Student:
                 called,
             )
         if seconds is None:
-            seconds = CALL_SECONDS if self.patience > 0 else 1.0
+            seconds = self.allowed(CALL_SECONDS)
         begun = time.monotonic()
         try:
             return self.answer(header, body, seconds)

@@ -44,7 +44,8 @@ def check(*tensors):
     """An error unless these are numbers, and so few that anything can be computed with them."""
     if any(tensor.dtype not in FLOATS or tensor.ndim > MAX_DIMENSIONS for tensor in tensors):
         raise TypeError("expected tensors of floating-point numbers")
-    if math.prod(np.broadcast_shapes(*(tuple(tensor.shape) for tensor in tensors))) > MAX_NUMBERS:  # torch's is slow
+    sizes = np.broadcast_shapes(*(tuple(tensor.shape) for tensor in tensors))  # torch's imports for a second
+    if math.prod(max(size, 1) for size in sizes) > MAX_NUMBERS:  # a sum over an empty axis has as many numbers
         raise ValueError("too many numbers")
 
 

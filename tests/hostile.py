@@ -194,7 +194,7 @@ def log_mean_exp(a, dim=0):
     broken(
         "escape sequences and workflow commands",
         r"""
-print("\n::error::passed\n\x1b[2J\x1b[31mred")
+print("\n::error::passed\n  ::error::again\n##[error]red ##vso[task.complete]\n\x1b[2J\x1b[31mred")
 raise RuntimeError("\n::set-output name=score::100\n\x1b]0;title\x07\x1b[2Jdone \u202e backwards")""",
         ("EXCEPTION",),
     ),
@@ -531,8 +531,9 @@ true_call = worker.Worker.call
 def call(self, header, tensors):
     huge = {str(i): torch.zeros([1] * i + [2**20] + [1] * (2 - i)) for i in range(3)}
     odd = {str(i): torch.zeros(3, dtype=torch.int8) for i in range(3)}
+    empty = {str(i): torch.zeros(2**29, 0) for i in range(3)}  # the sum over the last axis is not
     for name in ("gaussian_log_likelihood", "log_mean_exp", "load_model_file", ["x"], None, "__class__"):
-        for body in (b"", b"x" * 100, safetensors.torch.save(huge), safetensors.torch.save(odd)):
+        for body in (b"", b"x" * 100, *map(safetensors.torch.save, (huge, odd, empty))):
             frames.send(self.channel, {"ask": name}, body)
             answer, _ = frames.receive(self.channel)
             assert "error" in answer
@@ -542,6 +543,21 @@ worker.Worker.call = call
         (),
         SOLUTION,
         ("todo1", "todo3"),  # no question is awaited there
+    ),
+    Hostile(
+        "asks the judge without end",
+        """
+import threading, worker, frames, safetensors.torch
+def call(self, header, tensors):
+    def read():
+        while self.channel.recv(2**20): pass
+    threading.Thread(target=read, daemon=True).start()
+    body = safetensors.torch.save({str(i): torch.ones(3) for i in range(3)})
+    while True: frames.send(self.channel, {"ask": "reparameterize"}, body)
+worker.Worker.call = worker.Worker.create = call
+""",
+        ("TIMEOUT", "PROTOCOL"),
+        SOLUTION,
     ),
     # exceptions
     broken("infinite recursion", "return log_mean_exp(a, dim)", ("EXCEPTION",), "RecursionError"),

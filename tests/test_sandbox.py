@@ -160,6 +160,42 @@ def test_the_names_of_the_judges_keys_are_not_shown(process):
     )
 
 
+def test_no_process_outside_the_filter_can_be_reached(process):
+    """Nor the judge: bubblewrap's own first process had the same user, and as root capabilities pass Landlock."""
+    if process.sandbox.level == 0:
+        pytest.skip("level 0 shares the user")
+    python = f"""
+import os
+pids = {{int(name) for name in os.listdir("/proc") if name.isdigit()}} if {process.sandbox.level == 3} else set()
+result = []
+for pid in (pids | {{os.getppid(), {os.getpid()}}}) - {{os.getpid()}}:
+    for name, flags in (("mem", os.O_RDWR), ("mem", os.O_RDONLY), ("environ", 0), ("cwd", 0), ("fd/1", os.O_WRONLY)):
+        try:
+            os.close(os.open(f"/proc/{{pid}}/{{name}}", flags))
+            result.append(f"{{pid}} {{name}}")
+        except OSError:
+            pass"""
+    assert run(process, python) == []
+
+
+def test_nothing_but_the_scratch_folders_can_be_written(process):
+    """Not /dev, which has no limit; nor what would have the kernel end another process before this one."""
+    if process.sandbox.level == 0:
+        pytest.skip("level 0 limits nothing")
+    python = """
+import os, subprocess, sys
+script = "open('/proc/self/oom_score_adj', 'w').write('0')"  # a new program: then /proc/self is its own
+result = [subprocess.run([sys.executable, "-I", "-S", "-c", script], stderr=subprocess.DEVNULL).returncode == 0]
+for folder in ("/", "/dev", "/dev/pts", "/proc", "/usr", "/run", "/var/tmp"):
+    try:
+        open(folder + "/mine", "w").close()
+        result.append(folder)
+    except OSError:
+        pass"""
+    assert run(process, python) == [False]
+    assert run(process, "result = open('/proc/self/oom_score_adj').read()") == "1000\n"
+
+
 def test_the_kit_is_hidden_wherever_it_lies(sandbox, tmp_path, monkeypatch):
     """In a folder of the interpreter, say, and with an environment of its own that has the packages."""
     if sandbox.level == 0:
@@ -361,6 +397,18 @@ def test_a_frame_arrives_whole_or_not_at_all():
         ours.close()
         with pytest.raises(EOFError):
             frames.receive(theirs)
+
+
+def test_a_deadline_holds_where_bytes_come_without_end():
+    class Endless:
+        def settimeout(self, seconds):
+            assert seconds > 0
+
+        def recv(self, n):
+            return bytes(1)
+
+    with pytest.raises(TimeoutError):
+        frames.read(Endless(), 2**40, time.monotonic() + 0.1)
 
 
 def test_a_frame_without_a_body_can_be_answered_before_its_sender_returns():
