@@ -56,7 +56,7 @@ SIGNATURES = {
 WORKER_VERDICTS = ("EXCEPTION", "NOT_IMPLEMENTED", "MEMORY", "EXITED", "PROTOCOL", "NONFINITE")
 CALL_SECONDS = 10.0
 IMPORT_SECONDS = 30.0
-MAX_COUNT = 10**6  # of lines or rows that a stranger speaks of
+MAX_COUNT = 10**6  # of lines or numbers that a stranger speaks of
 MAX_SIZE, MAX_DIMENSIONS = 2**24, 16  # of a tensor that a stranger sends: numbers along an axis, and axes
 PATIENCE = 120.0  # seconds of all calls of a submission after which each gets a second only
 SLOW_SECONDS, MAX_SLOW = 1.0, 2  # a function that failed so slowly so often, or broke the sandbox, is not called again
@@ -96,7 +96,7 @@ class Answer:
     gradients: dict = field(default_factory=dict)
     edited: list = field(default_factory=list)
     changed: list = field(default_factory=list)
-    rows: int = 0
+    reduced: int = 0  # numbers in which an axis of the length that was counted has ended
 
 
 class Student:
@@ -248,11 +248,11 @@ class Student:
         if odd:
             raise Lost("WRONG_TYPE", odd[0], SIGNATURES[target], "a tensor of floating-point numbers")
         tensors = {name: tensor.double() for name, tensor in tensors.items()}  # whatever mixture of types came
-        output, rows = tensors.pop("output"), answer.get("rows")
+        output, reduced = tensors.pop("output"), answer.get("reduced")
         return Answer(
             output,
             {name.removeprefix("gradient."): tensor for name, tensor in tensors.items()},
             chosen(inputs, answer.get("edited")),
             chosen(SETTINGS, answer.get("changed")),
-            min(rows, MAX_COUNT) if isinstance(rows, int) else 0,
+            min(reduced, MAX_COUNT) if isinstance(reduced, int) else 0,
         )
