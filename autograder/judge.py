@@ -1,5 +1,6 @@
 """Whether an answer is right, and what explains it if not: fresh inputs, tolerances, known misconceptions."""
 
+import contextlib
 import math
 import zlib
 from dataclasses import dataclass, field
@@ -15,6 +16,15 @@ from autograder.tensors import vector_jacobian
 # a few operations, so that an implementation in float32 is off by less than 160 roundings of the sum of the terms'
 # sizes: 1e-5 of it. Every known wrong formula is off by a hundred times more on the inputs that the checks draw.
 TOLERANCE = 1e-5
+
+CLAMPED = {  # the misconception of a function that is right on moderate inputs only
+    "gaussian_log_likelihood": "gauss.clamped_sigma",
+    "reparameterize": "reparam.clamped_sigma",
+    "log_weights": "logw.clamped",
+    "vae_objective": "vae.clamped",
+    "log_mean_exp": "lme.clamp",
+    "iwae_objective": "iwae.clamped",
+}
 
 
 class Draw:
@@ -36,16 +46,6 @@ class Draw:
         """n different sizes, so that no axis can be taken for another."""
         return [int(size) for size in self.random.permutation(np.arange(low, high))[:n]]
 
-    def large_sizes(self, n):
-        """k, B and further n - 2 different sizes, beyond whatever number a wrong formula may have in their place."""
-        return self.sizes(2, 40, 60) + self.sizes(n - 2, 21, 32)
-
-    def wide(self, *shape):
-        """Positive numbers of every magnitude from 1e-3 to 1e3, both included."""
-        exponents = self.uniform(-3, 3, *shape).flatten()
-        exponents[0], exponents[-1] = -3, 3
-        return 10 ** exponents.view(shape)
-
     def spread(self, k, B):
         """Log weights as a trained model has them: images at levels from -10 to -2000, and the samples of each of
         them from near its level to a thousand below.  [k, B]"""
@@ -55,6 +55,22 @@ class Draw:
         below[0], below[-1] = self.uniform(0, 1, B), self.uniform(500, 1000, B)
         order = self.uniform(0, 1, k, B).argsort(0)
         return -(level + below).gather(0, order)
+
+    def large(self, n):
+        """n different sizes beyond every number that a file could have in it by mistake: 8, 16, 32, 50."""
+        return self.sizes(n, 51, 56)
+
+    def outlying(self, *shape):
+        """Numbers from N(0, 1), the first of them -6 and the last 6."""
+        numbers = self.normal(*shape)
+        numbers.view(-1)[0], numbers.view(-1)[-1] = -6, 6
+        return numbers
+
+    def log_uniform(self, low, high, *shape):
+        """Numbers of all sizes between low and high, these two among them."""
+        numbers = self.uniform(math.log(low), math.log(high), *shape).exp()
+        numbers.view(-1)[0], numbers.view(-1)[-1] = low, high
+        return numbers
 
     def seed(self):
         return int(self.random.integers(2**31))
@@ -74,6 +90,8 @@ class Case:
     gradients: tuple = ()  # names of inputs, or ("parameters",)
     parameters: dict = field(default_factory=dict)  # of the oracle, for gradients = ("parameters",)
     model: object = None  # the reference's IWAE with the same weights, where target is one of its methods
+    gradient_scale: object = None  # a function of the cotangent's sizes: those of each gradient's terms, by name
+    is_extreme: bool = False  # right on moderate inputs a call before: what no other mistake explains is a clamp
 
     def sources(self):
         return self.parameters or {name: self.inputs[name] for name in self.gradients}
@@ -93,18 +111,22 @@ def expect(student, draw, case):
         if shape := shape_fault(output, expected):
             return shape
         if case.gradients:
-            return gradient_fault(output_gradients, gradients, case.inputs)
+            scales = case.gradient_scale(cotangent.abs()) if case.gradient_scale else {}
+            return gradient_fault(output_gradients, gradients, case.inputs, scales)
         return value_fault(output, expected, case.scale)
 
     fault = fault_of(answer.output, answer.gradients)
     if not fault:
         return answer
     verdict, came_back = fault
-    named = explain(case, answer, cotangent, seed, fault_of, functions_at_fault(student, case, answer))
+    suspects = suspected(student, case, answer, cotangent, seed)
+    named = explain(case, answer, cotangent, seed, fault_of, suspects)
     if named is None and case.target in ("reparameterize", "model.log_weights") and verdict == "WRONG_VALUE":
         again = student.call(case.task, case.target, inputs, seed=seed + 1, **case.keywords)
         if again.output.shape == answer.output.shape and not torch.allclose(again.output, answer.output):
             named = "reparam.ignores_eps" if case.target == "reparameterize" else "logw.own_noise"
+    if named is None and case.is_extreme and verdict in ("WRONG_VALUE", "WRONG_GRADIENT"):
+        named = CLAMPED[suspects[0]]
     numbers = f"inputs {summary(inputs)}; expected {summary({'': expected})}; found {summary({'': answer.output})}"
     raise Lost(verdict, came_back, describe_call(case), case.right, named, student.printed(), numbers)
 
@@ -143,18 +165,19 @@ def value_fault(found, expected, scale):
     return "WRONG_VALUE", f"a tensor of the right shape {list(found.shape)}, off by up to {off:.3g}"
 
 
-def gradient_fault(found, expected, inputs):
+def gradient_fault(found, expected, inputs, scales={}):  # noqa: B006
     """The same for gradients: one that is missing counts as zero.
 
-    An exponential multiplies the rounding of its argument, eps * |a|, into the gradient; a few such roundings
+    scales: the sizes of the terms of a gradient's entries, {name: tensor}; otherwise the largest entry of all stands
+    for them. An exponential multiplies the rounding of its argument, eps * |a|, into the gradient; a few such roundings
     are allowed, which matters in float32 only.
     """
-    scale = max(g.abs().max().item() for g in expected.values())
+    largest = max(g.abs().max().item() for g in expected.values())
     rounding = max(torch.finfo(a.dtype).eps * a.nan_to_num(neginf=0.0).abs().max().item() for a in inputs.values())
-    scale = (1 + scale) * (1 + 4 * rounding / TOLERANCE)
     for name, right in expected.items():
+        scale = (1 + scales.get(name, largest)) * (1 + 4 * rounding / TOLERANCE)
         g = found.get(name)
-        if g is None and right.abs().max() > TOLERANCE * (1 + scale):
+        if g is None and value_fault(torch.zeros_like(right), right, scale):
             return "WRONG_GRADIENT", f"a result without a gradient to {name}"
         if g is None:
             continue
@@ -165,28 +188,29 @@ def gradient_fault(found, expected, inputs):
     return None
 
 
-def functions_at_fault(student, case, answer):
-    """The functions whose misconceptions may explain the answer, the likeliest first.
+def suspected(student, case, answer, cotangent, seed):
+    """The functions whose misconceptions may explain a wrong answer, the likeliest first.
 
-    iwae_objective may call the submission's own log_mean_exp: where that gives the same numbers, the fault is there.
+    iwae_objective may hold the mistakes of log_mean_exp, and is not to blame where the submission's own log_mean_exp
+    gives the same answer.
     """
-    function = case.target.removeprefix("model.")
-    if function != "iwae_objective":
-        return [function]
-    try:
-        called = student.call(case.task, "log_mean_exp", {"a": case.inputs["log_w"]}, dim=0).output
-    except Lost:
-        return [function, "log_mean_exp"]
-    is_there = reproduces(answer.output, called)
-    return ["log_mean_exp", function] if is_there else [function, "log_mean_exp"]
+    if case.target != "iwae_objective":
+        return [case.target.removeprefix("model.")]
+    with contextlib.suppress(Lost):
+        a = case.inputs["log_w"].detach().clone()
+        inner = student.call(case.task, "log_mean_exp", {"a": a}, ("a",) * len(case.gradients), cotangent, seed, dim=0)
+        pairs = [(answer.output, inner.output), (answer.gradients.get("log_w"), inner.gradients.get("a"))]
+        if all(a is b or (a is not None and b is not None and reproduces(a, b)) for a, b in pairs):
+            return ["log_mean_exp"]
+    return ["iwae_objective", "log_mean_exp"]
 
 
-def explain(case, answer, cotangent, seed, fault_of, functions):
+def explain(case, answer, cotangent, seed, fault_of, suspects):
     """The id of the first misconception that gives the same numbers, and the same gradients where they were asked.
 
     A formula without fault on these inputs explains nothing.
     """
-    for entry, formula in candidates(case, functions):
+    for entry, formula in candidates(case, suspects):
         inputs = {name: tensor.detach().clone() for name, tensor in case.inputs.items()}
         sources = {name: inputs[name].requires_grad_() for name in case.gradients if name in inputs}
         if case.model is not None and case.gradients:
@@ -209,8 +233,10 @@ def explain(case, answer, cotangent, seed, fault_of, functions):
 
 def candidates(case, functions):
     """The misconceptions of some functions, as functions of the case's inputs."""
-    for entry in (entry for function in functions for entry in MISCONCEPTIONS if entry.function == function):
-        yield entry, entry.formula.__get__(case.model) if case.model is not None else entry.formula
+    for function in functions:
+        for entry in MISCONCEPTIONS:
+            if entry.function == function:
+                yield entry, entry.formula.__get__(case.model) if case.model is not None else entry.formula
 
 
 def reproduces(found, value):
@@ -235,21 +261,29 @@ def summary(tensors):
     return ", ".join(parts)[:1500]
 
 
-def random_model(draw, d_data, d_latent, hidden, tied, head=1.0, wide=False):
-    """Weights for the submission's IWAE: (keywords, weights as a state dict, the reference's IWAE with them).
+def random_weights(draw, keywords, head=1.0):
+    """Weights for the IWAE that the keywords make, a state dict.
 
-    head scales those of the encoder's head: with small ones q stays near N(0, 1). wide: sigma reaches from about 0.001
-    to 1000, and the pixels' probabilities come within e^-20 of 0 and 1.
+    head scales those of the encoder's head: with small ones q stays near N(0, 1).
     """
-    keywords = {"d_data": d_data, "d_latent": d_latent, "hidden": list(hidden), "tied": tied}
-    model = reference.IWAE(d_data, d_latent, tuple(hidden), tied).double()
+    model = reference.IWAE(**keywords)
     weights = {}
     for name, weight in model.state_dict().items():
         size = 1 / math.sqrt(weight.shape[-1]) if weight.ndim == 2 else 0.5
         weights[name] = draw.normal(*weight.shape) * size * (head if name.startswith("encoder.head") else 1)
-    if wide:
-        weights["encoder.head.weight"] *= 0.1
-        weights["encoder.head.bias"][-d_latent:] = 0.95 * draw.wide(d_latent).log()
-        weights["decoder.head.bias"][:2] = torch.tensor([-20.0, 20.0])
+    return weights
+
+
+def stretch(weights, layer, values, low, high, rows=slice(None)):
+    """Change some rows of a linear layer in place, so that their outputs, now these values, go from low to high."""
+    factor = (high - low) / (values.max() - values.min())
+    weights[f"{layer}.weight"][rows] *= factor
+    bias = weights[f"{layer}.bias"]
+    bias[rows] = (bias[rows] - values.min()) * factor + low
+
+
+def reference_model(keywords, weights):
+    """The reference's IWAE with these weights."""
+    model = reference.IWAE(**keywords).double()
     model.load_state_dict(weights)
-    return keywords, weights, model
+    return model

@@ -189,8 +189,8 @@ def _(mu, sigma, eps):
 @misconception(
     "reparam.clamped_sigma",
     "reparameterize",
-    "The samples are right for sigma near 1 and wrong far from it: is it clamped? A trained encoder has sigma from "
-    "0.001 up, and must be taken at its word.",
+    "The samples are right for ordinary numbers and wrong for small or large ones: is sigma clamped, or eps or mu, or "
+    "is something added? A trained encoder has sigma from 0.001 up, and must be taken at its word.",
     NOISE,
 )
 def _(mu, sigma, eps):
@@ -399,8 +399,8 @@ def _(z, mu, sigma):
 @misconception(
     "gauss.clamped_sigma",
     "gaussian_log_likelihood",
-    "The density is right for sigma near 1 and wrong far from it: is sigma clamped, or its log? A trained encoder has "
-    "sigma from 0.001 up, and must be taken at its word.",
+    "The density is right for ordinary numbers and wrong for small or large ones: is sigma clamped, or its log, or is "
+    "something added? Or z or mu? A trained encoder has sigma from 0.001 up, and must be taken at its word.",
     DENSITY,
 )
 def _(z, mu, sigma):
@@ -765,7 +765,7 @@ def _(self, x, eps):
     "logw.clamped",
     "log_weights",
     "The numbers are right for an ordinary network and wrong where sigma is small or large, or a pixel nearly certain: "
-    "is something clamped? The terms are finite as they are.",
+    "is sigma, mu, a logit, a probability or the result clamped? The terms are finite as they are.",
     WEIGHTS,
 )
 def _(self, x, eps):
@@ -869,6 +869,17 @@ def _(log_w):
     return log_w.detach().mean(0)
 
 
+@misconception(
+    "vae.clamped",
+    "vae_objective",
+    "The mean is right for ordinary numbers and wrong for very small or large ones: are the log weights clamped? Those "
+    "of real images lie far below 0, and what is clamped gets no gradient.",
+    ELBO,
+)
+def _(log_w):
+    return log_w.clamp(min=-1000).mean(0)
+
+
 # TODO 3: log_mean_exp -------------------------------------------------------------------------------------
 
 
@@ -909,8 +920,8 @@ def _(a, dim=0):
 @misconception(
     "lme.clamp",
     "log_mean_exp",
-    "The numbers are clamped before exp. What lies outside is changed and loses its gradient; log weights of "
-    "images reach far below -100.",
+    "Right for ordinary numbers only: they are clamped before exp, or the result is. What lies outside is changed and "
+    "loses its gradient; log weights of images reach far below -100.",
     STABLE,
 )
 def _(a, dim=0):
@@ -1240,6 +1251,17 @@ def _(log_w):
 )
 def _(log_w):
     return log_mean_exp(log_w.detach(), 0)
+
+
+@misconception(
+    "iwae.clamped",
+    "iwae_objective",
+    "The bound is right for ordinary numbers and wrong for very small or large ones: are the log weights clamped? "
+    "Those of real images lie far below 0, and what is clamped gets no gradient.",
+    BOUND,
+)
+def _(log_w):
+    return log_mean_exp(log_w.clamp(min=-1000), 0)
 
 
 BY_ID = {entry.id: entry for entry in MISCONCEPTIONS}

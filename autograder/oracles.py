@@ -21,6 +21,16 @@ def gaussian_scale(z, mu, sigma):
     return (sigma.log().abs() + 0.5 * math.log(2 * math.pi) + 0.5 * ((z - mu) / sigma) ** 2).sum(-1)
 
 
+def gaussian_gradient_scale(cotangent, z, mu, sigma):
+    """The sizes of the terms of its gradients, for a cotangent of these sizes, as {name: tensor}.
+
+    z and mu count as terms of their difference.
+    """
+    size, cotangent = (z.abs() + mu.abs()) / sigma, cotangent[..., None]
+    to_z, to_sigma = cotangent * size / sigma, cotangent * (1 + size**2) / sigma
+    return {"z": to_z, "mu": to_z.sum_to_size(mu.shape), "sigma": to_sigma.sum_to_size(sigma.shape)}
+
+
 def reparameterize(mu, sigma, eps):
     """N(mu, diag(sigma^2)) as N(0, I) transformed.  [B, D], [B, D], [k, B, D] -> [k, B, D]"""
     return AffineTransform(mu, sigma)(eps)

@@ -4,12 +4,12 @@ The judge never imports the submission. Whatever comes back is a stranger's word
 here, numbers in judge.py, and a forged answer is just a wrong answer.
 """
 
+import contextlib
 import functools
 import re
 import time
 from dataclasses import dataclass, field
 
-import safetensors
 import torch
 
 from autograder import trusted
@@ -56,11 +56,11 @@ SIGNATURES = {
 WORKER_VERDICTS = ("EXCEPTION", "NOT_IMPLEMENTED", "MEMORY", "EXITED", "PROTOCOL", "NONFINITE")
 CALL_SECONDS = 10.0
 IMPORT_SECONDS = 30.0
-MAX_COUNT = 10**6  # of lines or rows that a stranger speaks of
+MAX_COUNT = 10**6  # of lines or numbers that a stranger speaks of
 MAX_SIZE, MAX_DIMENSIONS = 2**24, 16  # of a tensor that a stranger sends: numbers along an axis, and axes
 PATIENCE = 120.0  # seconds of all imports and calls of a submission after which each gets a tenth of its time only
 SLOW_SECONDS, MAX_SLOW = 1.0, 2  # a function that failed so slowly so often, or broke the sandbox, is not called again
-COMMAND = re.compile(r"(?m)^[^\S\n]*::|##(?=\w*\[)")  # GitHub's, however indented, and the older ones and Azure's
+START_PAUSES = (0, 0, 2, 10)  # seconds before each try to start a sandbox: what broke it may pass
 SETTINGS = ("default dtype", "default device", "gradient mode", "number of threads", "deterministic algorithms") + (
     "anomaly detection",
     "random seed",
@@ -97,7 +97,7 @@ class Answer:
     gradients: dict = field(default_factory=dict)
     edited: list = field(default_factory=list)
     changed: list = field(default_factory=list)
-    rows: int = 0
+    reduced: int = 0  # numbers in which an axis of the length that was counted has ended
 
 
 class Student:
@@ -107,14 +107,15 @@ class Student:
         """sandbox: one that was started before; otherwise one of this level and these limits is started now."""
         self.submission, self.level, self.limits = submission, level, limits
         self.sandbox, self.process, self.task, self.created = None, None, None, None
-        self.failed_import = None  # what every check of the submission has lost
+        self.failed_import, self.failed_start = None, None  # what every check of the submission has lost
         self.slow_failures = {}
         self.patience = PATIENCE
         self.import_changed = []
         if submission.rejected:
             self.failed_import = Lost("IMPORT_ERROR", submission.rejected)
         else:
-            self.sandbox = sandbox or start_sandbox(level, limits)
+            with contextlib.suppress(Unavailable, OSError):  # start() tries again
+                self.sandbox = sandbox or start_sandbox(level, limits)
 
     def close(self):
         if self.sandbox:
@@ -162,15 +163,19 @@ class Student:
         raise self.failed_import
 
     def start(self):
-        """A fresh process; a sandbox that does not start is tried once more, and is never the student's fault."""
-        for _ in range(2):
+        """A fresh process; a sandbox that does not start is tried again, and is never the student's fault."""
+        if self.failed_start:
+            raise self.failed_start
+        for pause in START_PAUSES:
+            time.sleep(pause)
             try:
-                if not self.sandbox.is_open:
+                if not (self.sandbox and self.sandbox.is_open):
                     self.sandbox = start_sandbox(self.level, self.limits)
                 return self.sandbox.start()
-            except Unavailable as error:
+            except (Unavailable, OSError) as error:
                 reason = clean(error)
-        raise Lost("INFRA", f"the sandbox does not start: {reason}")
+        self.failed_start = Lost("INFRA", f"the sandbox does not start: {reason}")
+        raise self.failed_start
 
     def printed(self):
         return clean(self.process.output.text(ended=not self.process.is_open)[-600:], 600)
@@ -210,7 +215,7 @@ class Student:
             tensors = decode(content)
         except Broken as broken:
             raise Lost(broken.verdict, broken.detail, printed=self.printed()) from None
-        except (safetensors.SafetensorError, ValueError, KeyError):
+        except Exception:  # of any kind: the bytes are a stranger's
             self.process.close()
             raise Lost("PROTOCOL", "the answer holds no tensors that can be read") from None
         if answer.get("ok") is True:
@@ -251,11 +256,11 @@ class Student:
         if odd:
             raise Lost("WRONG_TYPE", odd[0], SIGNATURES[target], "a tensor of floating-point numbers")
         tensors = {name: tensor.double() for name, tensor in tensors.items()}  # whatever mixture of types came
-        output, rows = tensors.pop("output"), answer.get("rows")
+        output, reduced = tensors.pop("output"), answer.get("reduced")
         return Answer(
             output,
             {name.removeprefix("gradient."): tensor for name, tensor in tensors.items()},
             chosen(inputs, answer.get("edited")),
             chosen(SETTINGS, answer.get("changed")),
-            min(rows, MAX_COUNT) if isinstance(rows, int) else 0,
+            min(reduced, MAX_COUNT) if isinstance(reduced, int) else 0,
         )

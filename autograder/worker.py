@@ -137,10 +137,10 @@ class Worker:
             sources |= dict(self.model.named_parameters())
         torch.manual_seed(header["seed"])
         settings = {name: read() for name, (read, _) in SETTINGS.items()}
-        counted = CountedRows(getattr(self.model, header["counted"])) if header["counted"] else None
-        with counted or contextlib.nullcontext():
+        counter = CountReduced(header["counted"]) if header["counted"] else None
+        with counter or contextlib.nullcontext():
             output = function(*inputs.values(), **header["keywords"])
-        answer = {"ok": True, "changed": sorted(self.restore(settings)), "rows": counted.rows if counted else 0}
+        answer = {"ok": True, "changed": sorted(self.restore(settings)), "reduced": counter.count if counter else 0}
         if type(output) not in (torch.Tensor, torch.nn.Parameter):
             return answer | {"type": type(output).__name__[:100]}, {}
         result = {"output": output.detach()}
@@ -231,27 +231,23 @@ class Asked(torch.autograd.Function):
         return torch.stack(calls), 0
 
 
-class CountedRows(TorchFunctionMode):
-    """Counts the rows that a module's first matrix, or a copy of it, is multiplied with, however it is called.
+class CountReduced(TorchFunctionMode):
+    """Counts the numbers that come out of operations into which an axis of one length goes, and none comes out.
 
-    (A TorchDispatchMode would see as much, but its first use imports for two seconds.)
+    Of images by weights these are the hidden units of each image, however the product is written.
     """
 
-    def __init__(self, module):
+    def __init__(self, length):
         super().__init__()
-        self.matrix, self.rows = next(p.detach() for p in module.parameters() if p.ndim == 2), 0
+        self.length, self.count = length, 0
 
-    def __torch_function__(self, function, types, arguments=(), keywords=None):
-        matrices = [t for t in arguments if isinstance(t, torch.Tensor) and t.ndim >= 2]
-        others = [t for t in matrices if not self.is_the_matrix(t)]
-        if others and len(others) < len(matrices):
-            self.rows += max(t.numel() for t in others) // self.matrix.shape[1]
-        return function(*arguments, **(keywords or {}))
-
-    def is_the_matrix(self, tensor):
-        """[n_out, n_in], transposed or not, or with more axes around it."""
-        last = tensor.detach()[(0,) * (tensor.ndim - 2)] if tensor.numel() else tensor
-        return any(last.shape == m.shape and last.equal(m) for m in (self.matrix, self.matrix.T))
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        result = function(*arguments, **(options or {}))
+        if isinstance(result, torch.Tensor) and self.length not in result.shape:
+            operands = [a for a in arguments if isinstance(a, torch.Tensor) and a.numel() != result.numel()]  # no views
+            if any(self.length in operand.shape for operand in operands):
+                self.count += result.numel()
+        return result
 
 
 def same(a, b):

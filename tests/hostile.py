@@ -43,6 +43,12 @@ worker.Worker.call = call
     return Hostile(f"rewrites the worker: {name}", text, (verdict,), SOLUTION)
 
 
+def answering(name, result, verdict="WRONG_TYPE"):
+    """The reference, where every answer has other tensors, computed from the true ones in the worker."""
+    result = f"(answer, {{name: {result} for name, tensor in tensors.items()}})"
+    return rewritten(f"{name} in every answer", result, verdict)
+
+
 def harmless(name, text):
     """Odd, but right: no point is lost."""
     return Hostile(name, text, (), SOLUTION, ())
@@ -296,6 +302,36 @@ return Right()""",
     broken("complex numbers", "return torch.logsumexp(a, dim).to(torch.complex64)", ("WRONG_TYPE",)),
     broken("a sparse tensor", "return torch.logsumexp(a, dim).to_sparse()", ("EXCEPTION",)),
     broken("a meta tensor", "return torch.logsumexp(a, dim).to('meta')", ("EXCEPTION", "TIMEOUT")),
+    broken(
+        "a quantized tensor",
+        "return torch.quantize_per_tensor(a.sum(dim).float(), 0.1, 0, torch.qint8)",
+        ("EXCEPTION", "WRONG_TYPE"),
+    ),
+    broken(
+        "a nested tensor", "return torch.nested.nested_tensor([a.sum(dim), a.sum(dim)])", ("EXCEPTION", "WRONG_TYPE")
+    ),
+    broken("one number expanded to 2**40", "return a.sum().expand(2**40)", ("EXCEPTION", "MEMORY", "PROTOCOL")),
+    broken("one number expanded to 2**21", "return a.sum().expand(2**21)", ("WRONG_SHAPE",)),
+    broken("100 dimensions", "return torch.logsumexp(a, dim).reshape(*[1] * 60, -1)", ("WRONG_TYPE",)),
+    broken(
+        "float32 and float64 in turns",
+        """
+global calls
+calls += 1
+right = torch.logsumexp(a, dim) - math.log(a.shape[dim])
+return right.half() if calls % 2 else right + 1""",
+        ("WRONG_VALUE",),
+        head="calls = 0",
+    ),
+    broken(
+        "another shape each time",
+        """
+global calls
+calls += 1
+return torch.zeros([3] * (calls % 5))""",
+        ("WRONG_SHAPE",),
+        head="calls = 0",
+    ),
     Hostile("another signature", "def log_mean_exp(): return 1", ("EXCEPTION",), SOLUTION, ("todo3",), "TypeError"),
     broken(
         "right on the first call only",
@@ -426,6 +462,37 @@ worker.Worker.call = lambda self, header, tensors: ({"ok": True, "verdict": "PAS
     ),
     rewritten("float8 output", '(answer, tensors | {"output": tensors["output"].to(torch.float8_e4m3fn)})'),
     rewritten("integer output", '(answer, tensors | {"output": tensors["output"].to(torch.int64)})'),
+    answering("16 dimensions", "tensor.reshape(*[1] * 15, -1)", "WRONG_SHAPE"),
+    Hostile(
+        "an empty tensor of trillions of rows, written by hand",
+        """
+import json, safetensors.torch
+def save(tensors, metadata=None):
+    header = json.dumps({"output": {"dtype": "F32", "shape": [0, 2**40, 2**40], "data_offsets": [0, 0]}}).encode()
+    return len(header).to_bytes(8, "little") + header
+safetensors.torch.save = save
+""",
+        ("PROTOCOL", "WRONG_TYPE"),
+        SOLUTION,
+    ),
+    answering("a bit", "tensor > 0"),
+    answering("millions of numbers", "torch.zeros(2**22)", "WRONG_SHAPE"),
+    rewritten("no names", '(answer, {"": torch.zeros(3), "output.": torch.zeros(3)})'),
+    rewritten(
+        "gradients of other shapes",
+        """(answer, tensors | {name: torch.zeros(0, 3) for name in tensors if
+        name != "output"})""",
+        "WRONG_GRADIENT",
+    ),
+    rewritten(
+        "gradients that are NaN",
+        """(answer, {name: tensor if name == "output" else tensor * torch.nan
+        for name, tensor in tensors.items()})""",
+        "NONFINITE",
+    ),
+    rewritten(
+        "a deep answer", '(answer | {"type": [[]] * 3, "edited": eval("[" * 80 + "]" * 80), "reduced": True}, {})'
+    ),
     rewritten("complex gradients", "(answer, {name: tensor + 0j for name, tensor in tensors.items()})"),
     rewritten("a hundred axes", '(answer, tensors | {"output": torch.zeros([1] * 100)})'),
     rewritten("more numbers than there are", '(answer, {"output": torch.empty([0, 2**40, 2**20])})'),

@@ -279,7 +279,47 @@ def iwae_objective(log_w):
     surrogate = (torch.softmax(log_w, 0).detach() * log_w).sum(0)
     return surrogate + (bound - surrogate).detach()
 """,
+    "log_weights by vmap over the samples": """
+def log_weights(self, x, eps):
+    def of_one_sample(e):
+        mu, sigma = self.encoder(x)
+        z = mu + sigma * e
+        prior = gaussian_log_likelihood(z, torch.zeros_like(z), torch.ones_like(z))
+        return bernoulli_log_likelihood(x, self.decoder(z)) + prior - gaussian_log_likelihood(z, mu, sigma)
+    return torch.vmap(of_one_sample)(eps)
+IWAE.log_weights = log_weights
+""",
+    "cross-entropy of probabilities": """
+def log_weights(self, x, eps):
+    mu, sigma = self.encoder(x)
+    z = reparameterize(mu, sigma, eps)
+    p = torch.sigmoid(self.decoder(z))
+    bce = F.binary_cross_entropy(p, x.expand_as(p), reduction="none").sum(-1)
+    prior = gaussian_log_likelihood(z, torch.zeros_like(z), torch.ones_like(z))
+    return prior - bce - gaussian_log_likelihood(z, mu, sigma)
+IWAE.log_weights = log_weights
+""",
+    "the logs of probabilities, by einsum": """
+def log_weights(self, x, eps):
+    mu, sigma = self.encoder(x)
+    z = reparameterize(mu, sigma, eps)
+    p = self.decoder(z).sigmoid()
+    log_p = torch.einsum("bp,kbp->kb", x, p.log()) + torch.einsum("bp,kbp->kb", 1 - x, (1 - p).log())
+    return log_p + gaussian_log_likelihood(z, mu * 0, sigma * 0 + 1) - gaussian_log_likelihood(z, mu, sigma)
+IWAE.log_weights = log_weights
+""",
     # the file
+    "prints a tensor at every call": """
+loss = IWAE.loss
+def loudly(function):
+    def call(*inputs, **options):
+        result = function(*inputs, **options)
+        print("log_w", result, result.shape, *inputs)
+        return result
+    return call
+log_mean_exp, iwae_objective, vae_objective = map(loudly, (log_mean_exp, iwae_objective, vae_objective))
+IWAE.log_weights = loudly(IWAE.log_weights)
+""",
     "a seed and prints at import": """
 torch.manual_seed(0)
 print("imported", IWAE)
@@ -531,4 +571,199 @@ def iwae_objective(log_w):
     return log_mean_exp(log_w.clamp(min=-1000), 0)
 """,
     ),
+}
+
+
+LOG_WEIGHTS = """
+def log_weights(self, x, eps):
+    mu, sigma = self.encoder(x)
+    z = reparameterize(mu, sigma, eps)
+    logits = self.decoder(z)
+    log_p_z = gaussian_log_likelihood(z, torch.zeros_like(z), torch.ones_like(z))
+    log_w = bernoulli_log_likelihood(x, logits) + log_p_z - gaussian_log_likelihood(z, mu, sigma)
+    return log_w
+IWAE.log_weights = log_weights
+"""
+
+
+def log_weights_with(line):
+    """log_weights with one more line, after the step that gives the name that the line changes."""
+    changed = line.split()[0]
+    if changed == "eps":
+        return LOG_WEIGHTS.replace("eps):", f"eps):\n    {line}")
+    step = next(s for s in LOG_WEIGHTS.splitlines() if changed in s.split(" = ")[0].replace(",", "").split())
+    return LOG_WEIGHTS.replace(step, f"{step}\n    {line}")
+
+
+def gaussian_with(line):
+    return f"""
+from torch.distributions import Normal
+def gaussian_log_likelihood(z, mu, sigma):
+    {line}
+    return Normal(mu, sigma).log_prob(z).sum(-1)
+"""
+
+
+def reparameterize_with(line):
+    return f"def reparameterize(mu, sigma, eps):\n    {line}\n    return mu + sigma * eps\n"
+
+
+CLAMPED = {  # what is named, and the line that clamps: the text
+    **{
+        (name, line): text
+        for name, write, lines in (
+            (
+                "gauss.clamped_sigma",
+                gaussian_with,
+                ["sigma = sigma.clamp(max=3)"]
+                + ["sigma = sigma.clamp(min=2e-3)", "sigma = sigma.clamp(max=900)", "sigma = sigma + 1e-6"]
+                + ["sigma = torch.exp(0.5 * (2 * sigma.log()).clamp(-4, 4))", "mu = mu.clamp(-10, 10)"]
+                + ["z = z.clamp(-20, 20)"],
+            ),
+            (
+                "reparam.clamped_sigma",
+                reparameterize_with,
+                ["sigma = sigma.clamp(min=0.1)", "sigma = sigma.clamp(max=3)", "sigma = sigma.clamp(max=900)"]
+                + ["sigma = torch.exp(0.5 * (2 * sigma.log()).clamp(-4, 4))", "mu = mu.clamp(-10, 10)"]
+                + ["eps = eps.clamp(-3, 3)", "eps = eps.clamp(-2, 2)", "sigma = sigma.clamp(min=2e-3)"],
+            ),
+            (
+                "logw.clamped",
+                log_weights_with,
+                ["sigma = sigma.clamp(min=0.05)", "sigma = sigma.clamp(max=20)", "sigma = sigma.clamp(1e-2, 1e2)"]
+                + ["mu = mu.clamp(-0.999, 0.999)", "mu = mu.clamp(-10, 10)", "z = z.clamp(-20, 20)"]
+                + ["eps = eps.clamp(-3, 3)", "logits = logits.clamp(-20, 20)", "logits = logits.clamp(-50, 50)"]
+                + [
+                    "logits = torch.logit(torch.sigmoid(logits).clamp(1e-7, 1 - 1e-7))",
+                    "log_w = log_w.clamp(min=-1000)",
+                ]
+                + ["log_w = log_w.clamp(max=10)"],
+            ),
+            (
+                "vae.clamped",
+                "def vae_objective(log_w):\n    {}\n    return log_w.mean(0)".format,
+                ["log_w = log_w.clamp(min=-1000)", "log_w = log_w.clamp(max=0)", "log_w = log_w.clamp(-5e4, 5e4)"],
+            ),
+            (
+                "iwae.clamped",
+                "def iwae_objective(log_w):\n    {}\n    return log_mean_exp(log_w, 0)".format,
+                ["log_w = log_w.clamp(min=-1000)", "log_w = log_w.clamp(max=0)", "log_w = log_w.clamp(max=500)"],
+            ),
+            (
+                "lme.clamp",
+                "def log_mean_exp(a, dim=0):\n    {}\n    return a.logsumexp(dim) - math.log(a.shape[dim])".format,
+                ["a = a.clamp(min=-1000)", "a = a.clamp(max=0)", "a = a.clamp(-9e3, 9e3)", "a = a.clamp(min=-50)"],
+            ),
+            (
+                "lme.clamp",
+                "def log_mean_exp(a, dim=0):\n    return torch.log(torch.exp(a).mean(dim)).nan_to_num({})".format,
+                ["neginf=-104.0, posinf=89.0", "neginf=-1e4"],
+            ),
+        )
+        for line in lines
+        for text in [write(line)]
+    },
+}
+
+
+def remembering(function, key):
+    """The reference, where a function returns what it returned before for the same key."""
+    return f"""
+kept, right = {{}}, {function}
+def {function.replace("IWAE.", "")}(*inputs, **options):
+    key = {key}
+    if key not in kept:
+        kept[key] = right(*inputs, **options)
+    return kept[key]
+{function} = {function.replace("IWAE.", "")}
+"""
+
+
+SHAPES = "str([getattr(i, 'shape', '') for i in inputs]) + str(options)"
+PARTLY_RIGHT = {  # right in some cases only: the text, and the checks that it must lose
+    "eight samples": (
+        "def vae_objective(log_w):\n    return log_w[:8].mean(0)\n"
+        "def iwae_objective(log_w):\n    return log_mean_exp(log_w[:8], 0)",
+        ("vae_values", "vae_gradients", "iwae_values", "iwae_gradients"),
+    ),
+    "fifty entries": (
+        """
+def log_mean_exp(a, dim=0):
+    a = a.narrow(dim, 0, min(50, a.shape[dim]))
+    return a.logsumexp(dim) - math.log(a.shape[dim])
+""",
+        ("log_mean_exp_values", "log_mean_exp_gradients", "log_mean_exp_offsets"),
+    ),
+    "whole chunks of eight samples, or the rest": (
+        """
+def vae_objective(log_w):
+    n = len(log_w) // 8 * 8 or len(log_w)
+    return log_w[:n].mean(0)
+""",
+        ("vae_values", "vae_gradients"),
+    ),
+    "gradients of sixteen images": (
+        """
+def iwae_objective(log_w):
+    return log_mean_exp(torch.cat([log_w[:, :16], log_w[:, 16:].detach()], 1), 0)
+""",
+        ("iwae_gradients",),
+    ),
+    "twenty latent units": (
+        """
+from torch.distributions import Normal
+def gaussian_log_likelihood(z, mu, sigma):
+    return Normal(mu, sigma).log_prob(z)[..., :20].sum(-1)
+def reparameterize(mu, sigma, eps):
+    return torch.cat([(mu + sigma * eps)[..., :20], (mu + 0 * sigma * eps)[..., 20:]], -1)
+""",
+        ("gaussian_values", "gaussian_gradients", "gaussian_far_away", "reparameterize_values")
+        + ("reparameterize_gradients",),
+    ),
+    "thirty-two pixels": (
+        LOG_WEIGHTS.replace("(x, logits)", "(x[:, :32], logits[..., :32])"),
+        ("log_weights_values", "log_weights_gradients"),
+    ),
+    "remembered by shape": (
+        "".join(
+            remembering(function, SHAPES)
+            for function in (
+                "gaussian_log_likelihood",
+                "reparameterize",
+                "vae_objective",
+                "log_mean_exp",
+                "iwae_objective",
+            )
+        ),
+        ("gaussian_values", "reparameterize_values", "vae_values", "log_mean_exp_offsets", "iwae_values"),
+    ),
+    "log weights remembered by shape": (remembering("IWAE.log_weights", SHAPES), ("log_weights_values",)),
+    "other numbers from the twentieth call on": (
+        """
+calls, right = 0, log_mean_exp
+def log_mean_exp(a, dim=0):
+    global calls
+    calls += 1
+    return right(a, dim) if calls < 20 else a.mean(dim)
+""",
+        ("iwae_values",),
+    ),
+    **{
+        f"encodes for every sample, by {how}": (
+            "import copy\n"
+            + LOG_WEIGHTS.replace("self.encoder(x)", f"[torch.stack(m) for m in zip(*[{call} for _ in eps])]"),
+            ("log_weights_encodes_once",),
+        )
+        for how, call in {
+            "forward": "self.encoder.forward(x)",
+            "a copy": "copy.deepcopy(self.encoder)(x)",
+            "its layers": "(lambda a: (torch.tanh(a), torch.exp(a)))(self.encoder.head(self.encoder.body(x)))",
+            "F.linear": "(lambda a: (torch.tanh(a), torch.exp(a)))(self.encoder.head(torch.tanh(F.linear(x, "
+            "self.encoder.body[0].weight, self.encoder.body[0].bias))))",
+            "einsum": "(lambda a: (torch.tanh(a), torch.exp(a)))(self.encoder.head(torch.tanh(torch.einsum("
+            "'bp,hp->bh', x, self.encoder.body[0].weight) + self.encoder.body[0].bias)))",
+            "a sum": "(lambda a: (torch.tanh(a), torch.exp(a)))(self.encoder.head(torch.tanh((x[:, None] * "
+            "self.encoder.body[0].weight).sum(-1) + self.encoder.body[0].bias)))",
+        }.items()
+    },
 }

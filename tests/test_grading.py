@@ -13,7 +13,7 @@ from autograder import checks, grading, nll, report, version
 from autograder.checks import CHECKS, POINTS
 from autograder.misconceptions import BY_ID, MISCONCEPTIONS
 from autograder.nll import NLL_CHECKS
-from autograder.sandbox import Unavailable
+from autograder.sandbox import Sandbox, Unavailable
 from autograder.version import grader_version
 from cli import ROOT
 
@@ -175,9 +175,26 @@ def test_a_sandbox_that_does_not_start_is_no_mark(tmp_path, sandbox, monkeypatch
         raise Unavailable("no room")
 
     monkeypatch.setattr("autograder.sandbox.Sandbox.start", fail)
+    slept = []
+    monkeypatch.setattr("autograder.student.time.sleep", slept.append)
     results = graded(submissions.submission(), sandbox, tmp_path)
     assert {t["extra_data"]["verdict"] for t in results["tests"]} == {"INFRA"}
     assert "not a mark" in results["output"]
+    assert 10 < sum(slept) < 60, "once for all checks"
+
+
+@pytest.mark.parametrize("error", [Unavailable("no room"), OSError("out of processes")])
+def test_a_sandbox_that_starts_in_the_end_is_enough(error, sandbox, monkeypatch):
+    start, failures = Sandbox.start, iter([error, error, error])
+
+    def fail_first(self):
+        for failure in failures:
+            raise failure
+        return start(self)
+
+    monkeypatch.setattr(Sandbox, "start", fail_first)
+    monkeypatch.setattr("autograder.student.START_PAUSES", (0, 0, 0, 0))
+    assert lost_by("", sandbox) is None
 
 
 def test_a_mistake_of_the_graders_is_no_mark(tmp_path, sandbox, monkeypatch):

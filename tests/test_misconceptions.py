@@ -23,6 +23,10 @@ def lost(grading):
     return [result for result in grading.results.values() if result.verdict != "PASS"]
 
 
+def names(grading):
+    return {result.check.id: result.lost.misconception for result in lost(grading) if result.lost}
+
+
 @pytest.mark.parametrize("entry", MISCONCEPTIONS, ids=lambda entry: entry.id)
 def test_a_misconception_is_caught_in_its_task_and_named(entry, grade_in, pytestconfig):
     for seed in range(pytestconfig.option.draws):
@@ -31,6 +35,9 @@ def test_a_misconception_is_caught_in_its_task_and_named(entry, grade_in, pytest
         assert {result.check.task for result in results} == {TASK[entry.function]}, seed
         named = {result.lost.misconception for result in results}
         assert entry.id in named, [seed, *(feedback(grading, result) for result in results)]
+        backwards = [check for check in reversed(CHECKS) if check.task == TASK[entry.function]]
+        again = grade_in(submissions.wrong(entry), seed=seed, checks=backwards)
+        assert names(again) == names(grading), "what is named must not depend on the checks that ran before"
 
 
 @pytest.mark.parametrize("name", submissions.CHEAP)
@@ -53,3 +60,24 @@ def test_a_right_answer_gets_all_points(name, grade_in, pytestconfig):
         grading = grade_in(submissions.submission(text), seed=seed, checks=checks)
         results = [grading.results[check.id] for check in checks]
         assert all(result.verdict == "PASS" for result in results), [seed, *map(partial(feedback, grading), results)]
+
+
+@pytest.mark.parametrize(("name", "line"), submissions.CLAMPED, ids=lambda value: value)
+def test_a_clamp_is_caught_in_its_task_and_named(name, line, grade_in, pytestconfig):
+    (task,) = {TASK[entry.function] for entry in MISCONCEPTIONS if entry.id == name}
+    checks = [check for check in CHECKS if check.task == task]
+    for seed in range(pytestconfig.option.draws):
+        grading = grade_in(submissions.submission(submissions.CLAMPED[name, line]), seed=seed, checks=checks)
+        assert name in names(grading).values(), seed
+
+
+@pytest.mark.parametrize("name", submissions.PARTLY_RIGHT)
+def test_what_is_right_in_some_cases_only_loses_the_checks_of_the_others(name, grade_in, pytestconfig):
+    text, ids = submissions.PARTLY_RIGHT[name]
+    tasks = {check.task for check in CHECKS if check.id in ids}
+    for seed in range(pytestconfig.option.draws):
+        checks = [check for check in CHECKS if check.task in tasks]
+        grading = grade_in(submissions.submission(text), seed=seed, checks=checks)
+        assert {id for id in ids if grading.results[id].verdict == "PASS"} == set(), seed
+        if "encodes" in name:
+            assert names(grading)["log_weights_encodes_once"] == "logw.encoder_per_sample"
