@@ -60,6 +60,7 @@ MAX_COUNT = 10**6  # of lines or numbers that a stranger speaks of
 MAX_SIZE, MAX_DIMENSIONS = 2**24, 16  # of a tensor that a stranger sends: numbers along an axis, and axes
 PATIENCE = 120.0  # seconds of all imports and calls of a submission after which each gets a tenth of its time only
 SLOW_SECONDS, MAX_SLOW = 1.0, 2  # a function that failed so slowly so often, or broke the sandbox, is not called again
+COMMAND = re.compile(r"(?m)^[^\S\n]*::|##(?=\w*\[)")  # GitHub's, however indented, and the older ones and Azure's
 START_PAUSES = (0, 0, 2, 10)  # seconds before each try to start a sandbox: what broke it may pass
 SETTINGS = ("default dtype", "default device", "gradient mode", "number of threads", "deterministic algorithms") + (
     "anomaly detection",
