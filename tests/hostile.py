@@ -595,12 +595,13 @@ IWAE.log_weights = log_weights
         """
 import worker, frames, safetensors.torch
 true_call = worker.Worker.call
+huge = {str(i): torch.zeros([1] * i + [2**20] + [1] * (2 - i)) for i in range(3)}
+odd = {str(i): torch.zeros(3, dtype=torch.int8) for i in range(3)}
+empty = {str(i): torch.zeros(2**29, 0) for i in range(3)}  # the sum over the last axis is not
+bodies = [b"", b"x" * 100, *map(safetensors.torch.save, (huge, odd, empty))]
 def call(self, header, tensors):
-    huge = {str(i): torch.zeros([1] * i + [2**20] + [1] * (2 - i)) for i in range(3)}
-    odd = {str(i): torch.zeros(3, dtype=torch.int8) for i in range(3)}
-    empty = {str(i): torch.zeros(2**29, 0) for i in range(3)}  # the sum over the last axis is not
     for name in ("gaussian_log_likelihood", "log_mean_exp", "load_model_file", ["x"], None, "__class__"):
-        for body in (b"", b"x" * 100, *map(safetensors.torch.save, (huge, odd, empty))):
+        for body in bodies:
             frames.send(self.channel, {"ask": name}, body)
             answer, _ = frames.receive(self.channel)
             assert "error" in answer
