@@ -106,7 +106,8 @@ def test_one_table_has_one_k(command, copies):
     assert ended.status == 0 and [line.split()[1] for line in ended.out.splitlines() if "±" in line] == ["200", "200"]
 
 
-def test_runs_of_one_name_in_two_folders_are_two_rows(command, copies, tmp_path):
+def test_runs_of_one_name_in_two_folders_are_two_rows(command, copies, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # a name that does not fit would be folded
     other = shutil.copytree(copies["vae"], tmp_path / "other" / "iwae")
     ended = command(evaluate, copies["iwae"], other, f"{other}/", "--k", 5)
     rows = re.findall(r"\d\d\d\.\d\d ±", ended.out)
