@@ -8,7 +8,7 @@ import scipy.stats
 import torch
 
 from autograder import oracles
-from autograder.judge import Draw, random_model
+from autograder.judge import Draw, random_weights, reference_model
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_the_linear_gaussian_model_has_the_known_bounds():
 
 
 def test_the_evidence_of_a_network_is_an_integral(draw):
-    _, weights, _ = random_model(draw, 5, 1, (4,), True)
+    weights = random_weights(draw, {"d_data": 5, "d_latent": 1, "hidden": [4], "tied": True})
     network = oracles.Network(weights, True)
     x = draw.binary(3, 5)
     for image, found in zip(x, network.evidence(x)):
@@ -45,7 +45,9 @@ def test_the_evidence_of_a_network_is_an_integral(draw):
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_the_reference_agrees_on_log_weights(draw, tied, reference):
-    _, weights, model = random_model(draw, 7, 3, (4, 5), tied)
+    keywords = {"d_data": 7, "d_latent": 3, "hidden": [4, 5], "tied": tied}
+    weights = random_weights(draw, keywords)
+    model = reference_model(keywords, weights)
     network = oracles.Network(weights, tied)
     x, eps = draw.binary(6, 7), draw.normal(2, 6, 3)
     torch.testing.assert_close(model.log_weights(x, eps), network.log_weights(x, eps))
