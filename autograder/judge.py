@@ -57,8 +57,8 @@ class Draw:
         return -(level + below).gather(0, order)
 
     def large(self, n):
-        """n different sizes beyond every number that a file could have in it by mistake: 8, 16, 32, 50."""
-        return self.sizes(n, 51, 56)
+        """n different sizes beyond what a file could have in it by mistake: two above 50, then some above 32."""
+        return self.sizes(2, 51, 56) + self.sizes(n - 2, 33, 39)
 
     def outlying(self, *shape):
         """Numbers from N(0, 1), the first of them -6 and the last 6."""

@@ -135,7 +135,7 @@ class Worker:
         sources = {name: inputs[name].requires_grad_() for name in header["gradients"] if name in inputs}
         if "parameters" in header["gradients"]:
             sources |= dict(self.model.named_parameters())
-        torch.manual_seed(header["seed"])
+        torch.default_generator.manual_seed(header["seed"])  # torch.manual_seed formats a traceback each time
         settings = {name: read() for name, (read, _) in SETTINGS.items()}
         counter = CountReduced(header["counted"]) if header["counted"] else None
         with counter or contextlib.nullcontext():

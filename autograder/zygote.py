@@ -7,6 +7,7 @@ its threads is safe, and costs milliseconds where importing torch costs seconds.
 """
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -100,6 +101,7 @@ def main():
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     holds = confine.confine(**config["confine"])
     serve = importlib.import_module(config["serve"]).serve
+    gc.freeze()  # children need not look through torch's objects, nor get copies of them
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # a child can neither trace this process nor read its memory
     frames.send(control, {"hello": True, **holds})

@@ -1,6 +1,7 @@
 """What every command of the kit shares: errors that a person can act on, in one line."""
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -81,3 +82,5 @@ def run_command(main):
         if not is_out_of_memory(error):
             raise
         sys.exit(f"error: {OUT_OF_MEMORY}")
+    finally:
+        gc.freeze()  # else Python looks through all of torch's objects once more at its end: half a second

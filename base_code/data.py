@@ -15,8 +15,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import pooch
-import requests
 import torch
 from torch.nn import functional as F
 
@@ -167,6 +165,9 @@ def read_verified(path):
 
 def download_mnist(file_name, folder):
     """Download into a temporary folder beside the goal, verify, then rename: nothing unverified gets the name."""
+    import pooch  # only when needed, as below: they take a tenth of a second
+    import requests
+
     what = "MNIST" if file_name in MNIST_FILES else "a label file of MNIST"
     where = f"{what} is neither in $IWAE_DATA/mnist nor in {folder}"
     mirrors = answering_mirrors(file_name)
@@ -196,6 +197,8 @@ def answering_mirrors(file_name):
 
     All are asked at once, in daemon threads: a name server that never answers cannot be given a time limit.
     """
+    import requests
+
     answers = {}
 
     def ask(mirror):
