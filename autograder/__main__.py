@@ -11,32 +11,37 @@ import autograder  # noqa: F401  first: it makes base_code importable
 from cli import UserError, run_command  # isort: skip
 from outputs import owned_folder  # isort: skip
 
+from autograder import assignments, options  # isort: skip
+from autograder.grading.version import package_version  # isort: skip
+
 # What a command needs is imported when it runs: torch alone takes seconds.
 
 
 def run_grade(arguments):
-    from autograder.submission import Submission, start_sandbox
+    from autograder.grading.submission import Submission, start_sandbox
 
-    failed = False
+    failed, modes = False, options.modes(arguments)
     folders = report_folders(arguments.files, arguments.report)
     for folder in [arguments.report, *folders] if arguments.report else []:  # before anything is graded
         owned_folder(folder, "grade", former=("results.json", "report.html"))
-    if arguments.nll != "off":
+    chosen = [assignments.choose(arguments.assignment, path) for path in arguments.files]
+    if any(assignment.needs_data(modes) for assignment in chosen):
         from data import check_stored
 
         check_stored()
-    for path, folder in zip(arguments.files, folders):
-        submission = Submission.read(path)
-        sandbox = None if submission.rejected else start_sandbox()  # gets ready while this process imports torch
-        from autograder.grading import grade
-        from autograder.report import print_table
+    for path, folder, assignment in zip(arguments.files, folders, chosen):
+        submission = Submission.read(assignment, path)
+        # It gets ready while this process imports torch.
+        sandbox = None if submission.rejected else start_sandbox(assignment)
+        from autograder.grading.grading import grade
+        from autograder.reports.terminal import print_table
 
-        options = {"nll": arguments.nll, "seed": arguments.seed, "folder": folder, "voice": arguments.feedback}
-        grading = grade(submission, sandbox, **options)
-        print_table(grading)
+        how = {"modes": modes, "seed": arguments.seed, "folder": folder, "voice": arguments.feedback}
+        ledger = grade(submission, sandbox, **how)
+        print_table(ledger)
         if folder:
             print(f"reports: {folder / 'report.html'}, {folder / 'results.json'}")
-        failed |= grading.has_failed
+        failed |= ledger.has_failed
     if failed:
         raise UserError("the grader itself failed (INFRA above), so a score is no mark; grade that file again")
 
@@ -45,8 +50,9 @@ def report_folders(files, folder):
     """Where the reports of each file go: into the folder, or into one below it for each of several files."""
     if folder is None or len(files) == 1:
         return [folder] * len(files)
-    names = [path.stem if path.stem != "model" else path.resolve().parent.name for path in files]
-    names = [name if name.strip(".") else "model" for name in names]  # no way out of the folder
+    handed_out = [assignments.get(name).student_file.stem for name in assignments.NAMES]
+    names = [path.stem if path.stem not in handed_out else path.resolve().parent.name for path in files]
+    names = [name if name.strip(".") else path.stem for name, path in zip(names, files)]  # no way out of the folder
     return [folder / name for name in told_apart(names)]
 
 
@@ -73,15 +79,16 @@ def same_name(name):
 
 
 def run_class(arguments):
-    from autograder.classroom import Options, grade_class
+    from autograder.classroom.grade_class import Options, grade_class
 
     for name in ("jobs", "limit"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise UserError(f"--{name} {value}: expected 1 or more")
-    options = Options(arguments.nll, arguments.feedback, arguments.lowest_level)
+    assignment = assignments.choose(arguments.assignment)
+    how = Options(assignment, options.modes(arguments), arguments.feedback, arguments.lowest_level)
     where = (arguments.jobs, arguments.scheduler, arguments.limit, arguments.roster, arguments.layout)
-    rows = grade_class(arguments.submissions, arguments.out, options, *where)
+    rows = grade_class(arguments.submissions, arguments.out, how, *where)
     counts = collections.Counter(row.status for row in rows)
     print(f"{len(rows)} students: {', '.join(f'{n} {status}' for status, n in counts.most_common())}")
     print(f"{arguments.out / 'summary.html'}, and beside it grades.csv, canvas.csv, moodle.csv, students/")
@@ -94,7 +101,7 @@ def run_sandbox(arguments):
     from rich.console import Console
     from rich.table import Table
 
-    from autograder import sandbox
+    from autograder.sandbox import sandbox
 
     obstacles = {level: sandbox.obstacle(level) for level in sandbox.LEVELS}
     best = next(level for level, obstacle in obstacles.items() if not obstacle)
@@ -107,18 +114,18 @@ def run_sandbox(arguments):
 
 
 def run_gradescope(arguments):
-    from autograder import gradescope
+    from autograder.gradescope.build import build
 
-    gradescope.build(arguments.out)
-    print(f"wrote {arguments.out}")
+    assignment = assignments.choose(arguments.assignment)
+    print(f"wrote {build(assignment, arguments.out or Path('dist', f'{assignment.name}-gradescope.zip'))}")
 
 
 def run_release(arguments):
-    from autograder import release
+    from autograder.authoring import release
 
     if arguments.check:
         release.check()
-        print("base_code/model.py and the notebooks are what solutions/ makes of them")
+        print("the students' files and the notebooks are what solutions/ makes of them")
     else:
         wrote, kept = release.release()
         print("wrote", ", ".join(str(path.relative_to(release.ROOT)) for path in wrote))
@@ -127,44 +134,24 @@ def run_release(arguments):
 
 
 def run_reference(arguments):
-    from autograder import reference
-
-    reference.measure_reference(arguments.work)
-    print(f"wrote {reference.REFERENCE.relative_to(reference.ROOT)} and README's table")
+    part = assignments.choose(arguments.assignment).part("figures")
+    part.measure_reference(arguments.work)
+    print(f"wrote {part.REFERENCE.relative_to(part.ROOT)} and README's table")
 
 
 def run_demo(arguments):
-    from autograder import demo
-
-    demo.demo(arguments.out)
-
-
-def add_grading_options(command):
-    """What grade and class share."""
-    command.add_argument(
-        "--nll", choices=("full", "short", "off"), default="full",
-        help="train VAE and IWAE for 30 epochs, for 3, or not at all (default: full, 6 to 8 minutes a file)"
-    )  # fmt: skip
-    command.add_argument(
-        "--feedback", choices=("student", "instructor"), default="student",
-        help="instructor: with seeds, inputs and numbers (default: student)"
-    )  # fmt: skip
+    assignments.choose(arguments.assignment).part("demo").demo(arguments.out)
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m autograder", description=__doc__)
+    parser.add_argument("--version", action="version", version=package_version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("grade", help="grade files; the exit status is 0 whatever the score")
-    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a student's model.py")
-    add_grading_options(command)
-    command.add_argument(
-        "--report",
-        type=Path,
-        metavar="DIR",
-        help="write results.json and report.html into this new, empty or own folder; several files: below it",
-    )
-    command.add_argument("--seed", type=int, help="repeat a grading with the inputs of its seed (default: a fresh one)")
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a student's file")
+    options.add_grading_options(command.add_argument)
+    options.add_single_options(command.add_argument)
     command.set_defaults(run=run_grade)
 
     command = commands.add_parser(
@@ -185,7 +172,7 @@ def main():
         "--out", type=Path, required=True, metavar="DIR",
         help="results, kept between runs: a new or an empty folder, or its own"
     )  # fmt: skip
-    add_grading_options(command)
+    options.add_grading_options(command.add_argument)
     place = command.add_mutually_exclusive_group()
     place.add_argument("--jobs", type=int, metavar="N", help="processes on this machine (default: one for each core)")
     place.add_argument("--scheduler", metavar="tcp://HOST:8786", help="a dask scheduler, whose workers have the kit")
@@ -204,10 +191,8 @@ def main():
     command.set_defaults(run=run_sandbox)
 
     command = commands.add_parser("gradescope", help="build the zip that Gradescope wants as its autograder")
-    command.add_argument(
-        "--out", type=Path, default=Path("dist/iwae-gradescope.zip"), metavar="FILE",
-        help="(default: dist/iwae-gradescope.zip)"
-    )  # fmt: skip
+    options.add_assignment_option(command.add_argument)
+    command.add_argument("--out", type=Path, metavar="FILE", help="(default: dist/NAME-gradescope.zip)")
     command.set_defaults(run=run_gradescope)
 
     command = commands.add_parser("release", help="make the students' files from solutions/")
@@ -215,10 +200,12 @@ def main():
     command.set_defaults(run=run_release)
 
     command = commands.add_parser("reference", help="train the reference and write solutions/reference.json (an hour)")
+    options.add_assignment_option(command.add_argument)
     command.add_argument("--work", type=Path, default=Path("runs/reference"), help="folder for its runs")
     command.set_defaults(run=run_reference)
 
     command = commands.add_parser("demo", help="train autoencoder, VAE and IWAE for a few epochs and compare them")
+    options.add_assignment_option(command.add_argument)
     command.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for its runs and the picture")
     command.set_defaults(run=run_demo)
 

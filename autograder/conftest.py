@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder import ROOT
-from autograder.submission import Submission, start_sandbox
+from autograder import assignments, options
+from autograder.grading.submission import Submission, start_sandbox
 from cli import UserError
 from outputs import owned_folder
 
@@ -14,19 +14,21 @@ GRADING = pytest.StashKey()
 
 def pytest_addoption(parser):
     group = parser.getgroup("grading")
-    group.addoption("--submission", default=ROOT / "base_code" / "model.py", type=Path, metavar="FILE",
-                    help="the file to grade (default: base_code/model.py)")  # fmt: skip
-    group.addoption("--nll", choices=("full", "short", "off"), default="full",
-                    help="train for 30 epochs, for 3, or not at all (default: full, 6 to 8 minutes)")  # fmt: skip
-    group.addoption("--report", type=Path, metavar="DIR", help="write results.json and report.html into this folder")
-    group.addoption("--feedback", choices=("student", "instructor"), default="student",
-                    help="instructor: with seeds, inputs and numbers (default: student)")  # fmt: skip
-    group.addoption("--seed", type=int, help="repeat a grading with the inputs of its seed (default: a fresh one)")
+    group.addoption(
+        "--submission", type=Path, metavar="FILE", help="the file to grade (default: the one that was handed out)"
+    )
+    options.add_grading_options(group.addoption)
+    options.add_single_options(group.addoption)
+
+
+def chosen_assignment(config):
+    return assignments.choose(config.option.assignment, config.option.submission)
 
 
 def pytest_configure(config):
-    for task in ("todo1", "todo2", "todo3", "nll"):
-        config.addinivalue_line("markers", f"{task}: grade this task only")
+    assignment = chosen_assignment(config)
+    for task in assignment.tasks:
+        config.addinivalue_line("markers", f"{task.id}: grade this task only")
     config.option.reportchars = "N"  # the score below says it all, better than pytest's list of failures
     if config.option.collectonly or config.option.help:
         return
@@ -37,55 +39,64 @@ def pytest_configure(config):
             owned_folder(config.option.report, "grade", former=("results.json", "report.html"))
     except (UserError, OSError) as error:
         raise pytest.UsageError(str(error)) from None
-    submission = Submission.read(config.option.submission)
-    sandbox = None if submission.rejected else start_sandbox()  # gets ready while this process imports torch
-    from autograder.grading import Grading
-    from autograder.student import Student
+    submission = Submission.read(assignment, config.option.submission or assignment.student_file)
+    # It gets ready while this process imports torch.
+    sandbox = None if submission.rejected else start_sandbox(assignment)
+    from autograder.grading.grading import Grading
+    from autograder.grading.remote import RemoteFile
 
-    student = Student(submission, sandbox=sandbox)
-    options = config.option
+    remote, given = RemoteFile(submission, sandbox=sandbox), config.option
     try:
-        config.stash[GRADING] = Grading(student, options.nll, options.seed, options.report, options.feedback)
+        config.stash[GRADING] = Grading(remote, options.modes(given), given.seed, given.report, given.feedback)
     except (UserError, OSError) as error:
-        student.close()
+        remote.close()
         raise pytest.UsageError(str(error)) from None
 
 
+def pytest_generate_tests(metafunc):
+    """A test for each check of the assignment."""
+    if "check" in metafunc.fixturenames:
+        assignment = chosen_assignment(metafunc.config)
+        checks = assignment.checks + tuple(c for s in assignment.stages for c in assignment.part(s.module).CHECKS)
+        marked = [pytest.param(check, id=check.id, marks=getattr(pytest.mark, check.task)) for check in checks]
+        metafunc.parametrize("check", marked)
+
+
 def pytest_collection_finish(session):
-    """Before the first check: with damaged data no training can be graded."""
+    """Before the first check: with damaged data no stage can be graded."""
     grading = session.config.stash.get(GRADING, None)
-    if grading and grading.nll != "off" and any(item.get_closest_marker("nll") for item in session.items):
+    if grading and any(item.get_closest_marker(task) for task in grading.runs for item in session.items):
         from data import check_stored
 
         try:
             check_stored()
         except UserError as error:
-            grading.student.close()
+            grading.remote.close()
             del session.config.stash[GRADING]  # so that no score is shown
             raise pytest.UsageError(str(error)) from None
 
 
 def pytest_unconfigure(config):
     if GRADING in config.stash:
-        config.stash[GRADING].student.close()
+        config.stash[GRADING].remote.close()
 
 
 def pytest_report_header(config):
     if GRADING in config.stash:
-        grading = config.stash[GRADING]
-        return f"grading {grading.submission.path}; sandbox {grading.sandbox_level}; seed {grading.seed}"
+        ledger = config.stash[GRADING].ledger
+        return f"grading {ledger.path}; sandbox {ledger.sandbox_level}; seed {ledger.seed}"
     return None
 
 
 def pytest_terminal_summary(terminalreporter, config):
     if GRADING not in config.stash:
         return
-    from autograder.report import summary
+    from autograder.reports.terminal import closing_lines
 
     grading = config.stash[GRADING]
     grading.write_html()
     terminalreporter.section("score")
-    terminalreporter.write_line(summary(grading))
+    terminalreporter.write_line(closing_lines(grading.ledger))
     if grading.folder:
         terminalreporter.write_line(f"reports: {grading.folder / 'report.html'}, {grading.folder / 'results.json'}")
 

@@ -18,7 +18,6 @@ from nbgrader.plugins import ExportPlugin
 from nbgrader.utils import is_grade, is_locked
 
 ROOT = Path(__file__).resolve().parent.parent
-RELEASED = ROOT / "assignment" / "iwae" / "iwae.ipynb"
 COURSE = ROOT / "course"  # the students' files, the database, the feedback: not for git
 COURSE.mkdir(exist_ok=True)
 
@@ -27,11 +26,12 @@ class AutogradeCopies(Autograde):
     """nbgrader's step, on copies: nothing else of a hand-in, and no link, comes near nbgrader or a kernel."""
 
     def start(self):
-        from autograder.handed_in import copy_all  # only here: the other steps need none of it
+        from autograder.classroom.handed_in import copy_all  # only here: the other steps need none of it
 
+        assignment = assignments.get(self.coursedir.assignment_id)
         course, submitted, self.graded = self.coursedir, self.coursedir.submitted_directory, []
         with tempfile.TemporaryDirectory(prefix="copies-", dir=COURSE) as copies:
-            self.hand_ins = copy_all(ROOT / submitted, course.student_id, course.assignment_id, RELEASED, Path(copies))
+            self.hand_ins = copy_all(ROOT / submitted, course.student_id, assignment, Path(copies))
             if not self.hand_ins:
                 self.log.error(
                     f"nothing was handed in: no folder {submitted}/{course.student_id}/{course.assignment_id}"
@@ -61,10 +61,10 @@ class AutogradeCopies(Autograde):
 
 
 class ExecuteGradedCells(preprocessors.Execute):
-    """Runs the graded cells alone, against the model.py that was handed in beside the notebook."""
+    """Runs the graded cells alone, against the file that was handed in beside the notebook."""
 
     def preprocess(self, notebook, resources, **options):
-        from autograder.handed_in import check_folder, find
+        from autograder.classroom.handed_in import check_folder, find
 
         ids = resources["nbgrader"]
         with Gradebook(ids["db_url"]) as gradebook:  # no mark of an earlier attempt may outlive a failure
@@ -75,14 +75,16 @@ class ExecuteGradedCells(preprocessors.Execute):
         submitted = ROOT / self.config.CourseDirectory.submitted_directory
         folder = submitted / ids["student"] / ids["assignment"]
         check_folder(folder)
-        self.submission = str(find(folder, "model.py"))
+        self.assignment = assignments.get(ids["assignment"])
+        self.submission = str(find(folder, self.assignment.file_name))
         with tempfile.TemporaryDirectory() as self.empty:
             return super().preprocess(notebook, resources, **options)
 
     def start_new_kernel(self, **options):
         """In an empty folder, importing from nowhere but the kit and the environment."""
-        variables = {"IWAE_SUBMISSION": self.submission, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
-        super().start_new_kernel(cwd=self.empty, env={**os.environ, **variables}, **options)
+        what = {"IWAE_SUBMISSION": self.submission, "IWAE_ASSIGNMENT": self.assignment.name}
+        where = {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
+        super().start_new_kernel(cwd=self.empty, env={**os.environ, **what, **where}, **options)
 
     def preprocess_cell(self, cell, resources, index):
         if not (is_grade(cell) and is_locked(cell)):
@@ -100,12 +102,13 @@ class Marks(ExportPlugin):
     """grades.csv. A mark that is not known is left empty: nbgrader's own export writes 0.0 for it."""
 
     def export(self, gradebook):
-        from autograder.gradebooks import write_csv  # only here: the other steps need none of it
+        from autograder.classroom.gradebooks import write_csv  # only here: the other steps need none of it
 
+        name = self.assignment[0] if self.assignment else assignments.DEFAULT
         lines = [["student_id", "code", "written", "score", "max_score"]]
         for student in gradebook.students:
             try:
-                grades = gradebook.find_submission_notebook("iwae", "iwae", student.id).grades
+                grades = gradebook.find_submission_notebook(name, name, student.id).grades
             except MissingEntry:  # nothing was handed in
                 grades = []
             code = total([grade for grade in grades if grade.cell.cell_type == "code"])
@@ -124,7 +127,8 @@ def total(grades):
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # nbgrader's tools
 sys.path.insert(0, str(ROOT))
 
-from autograder.safe_html import markdown2html  # noqa: E402
+from autograder import assignments  # noqa: E402
+from autograder.classroom.safe_html import markdown2html  # noqa: E402
 
 c = get_config()  # noqa: F821 (nbgrader provides it)
 c.CourseDirectory.root = str(ROOT)

@@ -12,6 +12,7 @@ from tqdm import tqdm
 import run as runs
 from cli import UserError
 from data import binarize
+from outputs import write_atomically
 
 CHECK_EVERY = 50  # steps between two looks at the losses, which on a GPU wait for it
 
@@ -50,8 +51,8 @@ class State:
         tensors["random.cpu"] = torch.get_rng_state()
         if self.losses.device.type == "cuda":
             tensors["random.cuda"] = torch.cuda.get_rng_state()
-        runs.write_atomically(folder / "checkpoint.safetensors", safetensors.torch.save(tensors))
-        runs.write_atomically(folder / "model.safetensors", safetensors.torch.save(weights))
+        write_atomically(folder / "checkpoint.safetensors", safetensors.torch.save(tensors))
+        write_atomically(folder / "model.safetensors", safetensors.torch.save(weights))
 
     def load(self, folder):
         """Go on where the checkpoint was saved."""

@@ -1,5 +1,6 @@
 """Where a command may write: into what it made itself. Nothing that a person owns is deleted or overwritten."""
 
+import json
 import os
 import shlex
 from pathlib import Path
@@ -72,3 +73,17 @@ def is_inside(path, folder):
     """Whether they are the same or path lies below folder. Compared are not names but what they lead to."""
     path = Path(os.path.realpath(path))  # unlike resolve(), also where links lead in a circle
     return folder.exists() and any(p.samefile(folder) for p in (path, *path.parents) if p.exists())
+
+
+def write_atomically(path, content):
+    """Write bytes to a temporary file, then rename it: a crash or a full disk leaves the old file whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path, content):
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())

@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 
 from cli import OUT_OF_MEMORY, UserError, find, is_out_of_memory, resolve
+from outputs import write_json
 from settings import Settings
 
 MODEL_NAMES = (
@@ -190,20 +191,6 @@ def compiled(function, example, required=False):
 
 
 # The run folder -------------------------------------------------------------------------------------------
-
-
-def write_atomically(path, content):
-    """Write bytes to a temporary file, then rename it: a crash or a full disk leaves the old file whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(path, content):
-    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def read_config(folder):

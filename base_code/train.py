@@ -27,6 +27,7 @@ from data import binarize, choose, load_binarized_test, load_grey
 from diagnose import culprit
 from evaluate import measure, summary
 from loop import Interrupted, NotFinite, State, StopRequest, train_epoch
+from outputs import write_atomically, write_json
 from settings import Settings, add_settings, complete
 from visualize import EventFile, TrainingView, draw_curves, draw_reconstructions, draw_samples, import_summary_writer
 
@@ -185,7 +186,7 @@ def create_folder(folder, settings, module, device, compiled):
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
     }
-    runs.write_json(folder / "config.json", config)
+    write_json(folder / "config.json", config)
 
 
 def read_metrics(folder):
@@ -202,7 +203,7 @@ def write_metrics(folder, rows):
     writer = csv.DictWriter(text, rows[-1])  # the first rows may be of an earlier version, with fewer columns
     writer.writeheader()
     writer.writerows(rows)
-    runs.write_atomically(folder / "metrics.csv", text.getvalue().encode())
+    write_atomically(folder / "metrics.csv", text.getvalue().encode())
 
 
 def free_folder(settings):
@@ -228,7 +229,7 @@ def resumed_settings(folder, given):
                 f"{folder} was begun with {name} = {getattr(before, name)}, not {getattr(asked, name)}; "
                 "leave that option out, or start a new run"
             )
-    runs.write_json(folder / "config.json", {**config, "settings": dataclasses.asdict(asked)})
+    write_json(folder / "config.json", {**config, "settings": dataclasses.asdict(asked)})
     return asked
 
 

@@ -31,10 +31,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 from speed import processor  # noqa: E402
 
-from autograder.grading import grade  # noqa: E402  first: it makes base_code importable
-from autograder.submission import Submission, start_sandbox  # noqa: E402
+from autograder.assignments.iwae import ASSIGNMENT as CORE  # noqa: E402
+from autograder.grading.grading import grade  # noqa: E402  first: it makes base_code importable
+from autograder.grading.submission import Submission, start_sandbox  # noqa: E402
 from cli import run_command  # noqa: E402
-from run import write_json  # noqa: E402
+from outputs import write_json  # noqa: E402
 
 RESULTS = Path(__file__).with_name("class_results.json")
 GOALS = {"per minute, 2 processes": 10, "overhead": 0.1}
@@ -53,7 +54,7 @@ def sequential(submissions, out):
     """Seconds for each submission after the first."""
     ends = []
     for path in sorted(submissions.glob("*/model.py")):
-        grade(Submission.read(path), start_sandbox(), nll="off", folder=out / path.parent.name)
+        grade(Submission.read(CORE, path), start_sandbox(CORE), modes={"nll": "off"}, folder=out / path.parent.name)
         ends.append(time.perf_counter())
     return (ends[-1] - ends[0]) / (len(ends) - 1)
 

@@ -26,13 +26,15 @@ from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-from autograder import ROOT, oracles  # noqa: E402  makes base_code importable
+from autograder import ROOT  # noqa: E402
+from autograder.assignments.iwae import oracles  # noqa: E402  makes base_code importable
 
-from autograder.nll import FULL_EPOCHS, TRAIN_K  # noqa: E402  isort: skip
-from autograder.reference import Experiment, run_one  # noqa: E402  isort: skip
+from autograder.assignments.iwae.nll import FULL_EPOCHS, TRAIN_K  # noqa: E402  isort: skip
+from autograder.assignments.iwae.figures import Experiment, run_one  # noqa: E402  isort: skip
 from cli import UserError, run_command  # noqa: E402
 from data import binarize, load_binarized_test, load_grey  # noqa: E402
-from run import load_model_file, load_run, write_json  # noqa: E402
+from outputs import write_json  # noqa: E402
+from run import load_model_file, load_run  # noqa: E402
 from settings import complete  # noqa: E402
 from train import train_once  # noqa: E402
 from visualize import decode, prior_grid, tile  # noqa: E402

@@ -1,31 +1,19 @@
-"""What several tests share: the reference model file, the dataset at hand, and ways to run the commands."""
+"""The fixtures that several tests share: the reference model file, commands, trained runs, an open sandbox."""
 
-import os
-import shutil
-import subprocess
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import torch
 
-from autograder.grading import Grading
-from autograder.student import Student
-from autograder.submission import start_sandbox
+from autograder.grading.remote import RemoteFile
+from autograder.grading.submission import start_sandbox
 from cli import run_command
+from helpers.commands import SOLUTION, Ended, local_mnist
+from helpers.gradings import run_grading
+from helpers.submissions import IWAE
 from run import load_model_file
 from settings import complete
 from train import train
-
-ROOT = Path(__file__).resolve().parent.parent
-SOLUTION = "solutions/model.py"
-
-
-def local_mnist():
-    """Whether MNIST is on this machine already; the tests download nothing."""
-    folders = [Path(os.environ.get("IWAE_DATA", ROOT / "data")), ROOT / "data"]
-    return any((folder / "mnist" / "train-images-idx3-ubyte.gz").is_file() for folder in folders)
 
 
 def pytest_addoption(parser):
@@ -51,26 +39,6 @@ def fixed_seed():
     torch.manual_seed(0)
 
 
-def copy_kit(folder, *names):
-    """A copy of some files and folders of the kit, for commands that write."""
-    for name in names:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    return folder
-
-
-@dataclass
-class Ended:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Run a command's main in this process: command(train, "--epochs", 1) -> Ended"""
@@ -88,23 +56,6 @@ def command(monkeypatch, capsys):
         return Ended(status, captured.out, captured.err)
 
     return call
-
-
-def start(*arguments, cwd=ROOT, **variables):
-    """Start a command of the kit as a process of its own: start("base_code/train.py", "--epochs", 1)"""
-    return subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process, timeout=300):
-    out, err = process.communicate(timeout=timeout)
-    return Ended(process.returncode, out, err)
 
 
 @pytest.fixture(scope="session")
@@ -125,25 +76,15 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="session")
 def sandbox():
     """One sandbox for many submissions of our own: each still runs in fresh processes of it."""
-    with start_sandbox() as sandbox:
+    with start_sandbox(IWAE) as sandbox:
         yield sandbox
-
-
-def run_grading(student, checks=None, **options):
-    """A Grading without NLL that has run the checks, or all. The student's sandbox stays open for the next."""
-    grading = Grading(student, "off", **options)
-    for check in grading.checks if checks is None else checks:
-        grading.run(check)
-    if student.process:
-        student.process.close()
-    return grading
 
 
 @pytest.fixture
 def grade_in(sandbox):
-    """Grade a Submission in the shared sandbox: grade_in(submission, seed=1) -> Grading"""
+    """Grade a Submission in the shared sandbox: grade_in(submission, seed=1) -> Ledger"""
 
     def grade(submission, **options):
-        return run_grading(Student(submission, sandbox=sandbox), **options)
+        return run_grading(RemoteFile(submission, sandbox=sandbox), **options).ledger
 
     return grade

@@ -9,13 +9,13 @@ import sys
 
 import pytest
 import torch
-from conftest import ROOT
 
 import settings
 import train
-from autograder import reference
-from autograder.checks import POINTS
-from autograder.misconceptions import MISCONCEPTIONS
+from autograder.assignments.iwae import ASSIGNMENT
+from autograder.assignments.iwae import figures as reference
+from autograder.assignments.iwae.misconceptions import MISCONCEPTIONS
+from helpers.commands import ROOT
 
 HANDOUT = ROOT / "assignment" / "README.md"
 DOCUMENTS = {  # and the folder from which their links start
@@ -60,7 +60,7 @@ def test_feedback_points_to_sections_of_the_handout_and_to_slides():
 def test_the_handouts_points_are_those_of_the_autograder():
     rows = re.findall(r"^\| (TODO \d|the trained models) \|.*\| (\d+) \|$", HANDOUT.read_text(), re.MULTILINE)
     points = {name: int(number) for name, number in rows}
-    expected = {task: sum(checks.values()) for task, checks in POINTS.items()}
+    expected = {task: sum(checks.values()) for task, checks in ASSIGNMENT.points.items()}
     assert list(points.values()) == list(expected.values())
 
 

@@ -3,15 +3,20 @@
 import os
 
 import pytest
-from conftest import SOLUTION, finish, start
 from PIL import Image
 
-import classes
 import outputs
 import visualize
 from autograder import __main__ as autograder_main
-from autograder import classroom, demo, gradebooks, gradescope, judges, release
+from autograder.assignments.iwae import demo
+from autograder.authoring import release
+from autograder.classroom import grade_class as classroom
+from autograder.classroom import gradebooks
+from autograder.classroom import workers as judges
+from autograder.gradescope import build as gradescope
 from cli import UserError
+from helpers import classes
+from helpers.commands import SOLUTION, finish, start
 
 COMMANDS = {
     "class": (autograder_main, "class", "{students}", "--nll", "off", "--out"),
@@ -39,7 +44,7 @@ def contents(folder):
 @pytest.mark.parametrize("foreign", FOREIGN)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_folder_that_is_not_the_commands_is_refused_in_a_line(command, tmp_path, monkeypatch, trained, name, foreign):
-    monkeypatch.setattr("autograder.reference.choose", lambda _: "mnist")
+    monkeypatch.setattr("autograder.assignments.iwae.figures.choose", lambda _: "mnist")
     students = classes.in_folder(tmp_path / "students", classes.plain({"s1": b"# s1"}))
     classes.in_folder(tmp_path / "out", FOREIGN[foreign])
     before = contents(tmp_path)

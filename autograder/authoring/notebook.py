@@ -1,0 +1,74 @@
+"""The notebook of an assignment, built from its text: with the answers for nbgrader, and the students' release."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+from autograder import ROOT
+from cli import UserError
+
+
+def notebooks(assignment):
+    """{path: content} of both notebooks as they must be: the same text always makes the same bytes."""
+    paths = assignment.notebook
+    source = source_notebook(assignment, paths.text.read_text(encoding="utf-8"))
+    return {paths.source: source, paths.released: released(assignment, source)}
+
+
+def source_notebook(assignment, text):
+    """The notebook with answers and hidden tests, from its text.
+
+    A cell that is marked `answer="ID" points=N` there is written by students and graded by hand; a cell marked
+    `graded="TASK"` holds a hidden test and has the points of that task in points.toml.
+    """
+    notebook = jupytext.reads(text, "py:percent")
+    notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
+    for number, cell in enumerate(notebook.cells):
+        marks, cell.metadata, cell.id = cell.metadata, {}, f"cell-{number}"  # an id of its own would be random
+        if "answer" in marks:
+            cell.metadata["nbgrader"] = nbgrader_marks(marks["answer"], marks["points"], by_hand=True)
+        elif "graded" in marks:
+            points = sum(assignment.points[marks["graded"]].values())
+            cell.metadata["nbgrader"] = nbgrader_marks(marks["graded"], points, by_hand=False)
+    return nbformat.writes(notebook).encode() + b"\n"
+
+
+def nbgrader_marks(grade_id, points, by_hand):
+    """nbgrader's metadata of a graded cell. https://nbgrader.readthedocs.io/en/stable/contributor_guide/metadata.html"""
+    return {
+        "schema_version": 3,
+        "grade_id": grade_id,
+        "grade": True,
+        "points": points,
+        "solution": by_hand,
+        "locked": not by_hand,
+        "task": False,
+    }
+
+
+def released(assignment, source):
+    """What nbgrader makes of the source notebook for students: without answers and hidden tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        course, paths = Path(folder), assignment.notebook
+        place = course / paths.source.relative_to(ROOT)
+        place.parent.mkdir(parents=True)
+        place.write_bytes(source)
+        for name in ("autograder", "base_code"):
+            shutil.copytree(ROOT / name, course / name, ignore=lambda *_: ["__pycache__"])
+        environment = {**os.environ, "JUPYTER_CONFIG_PATH": str(course / "autograder")}
+        ended = subprocess.run(
+            [sys.executable, "-m", "nbgrader", "generate_assignment", assignment.name],
+            cwd=course, env=environment, capture_output=True, text=True
+        )  # fmt: skip
+        made = course / paths.released.relative_to(ROOT)
+        if ended.returncode or not made.exists():
+            raise UserError(
+                f"nbgrader could not release {paths.text.relative_to(ROOT)}:\n{ended.stderr.strip()[-2000:]}"
+            )
+        return made.read_bytes()

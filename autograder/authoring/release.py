@@ -1,0 +1,167 @@
+"""The release for students: their files and notebooks, made from solutions/, and the zip to hand out.
+
+In the source, each answer stands between `### BEGIN SOLUTION` and `### END SOLUTION`. The first line
+after BEGIN is a comment, the stub's text: `# TODO 2: one sentence of help`. The release keeps that sentence in
+`raise NotImplementedError("TODO 2: ...")` and drops the answer.
+"""
+
+import functools
+import hashlib
+import io
+import re
+import zipfile
+from dataclasses import dataclass
+
+from autograder import ROOT, assignments
+from autograder.authoring import notebook
+from cli import UserError
+from outputs import MARK, own_file, write_atomically
+
+ZIP = ROOT / "dist" / "iwae-student.zip"
+KEPT = ROOT / "dist" / "replaced"  # what the generated files held before, by its SHA-256
+
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+HINT = re.compile(r"# (TODO \d: \S.*)")
+
+# What students get; everything else belongs to the instructor (solutions, autograder, tests) or to the
+# maintainer (Makefile and CI, which need those).
+STUDENT_FOLDERS = ("base_code", "assignment", "slides/figures", "benchmarks")
+STUDENT_FILES = ("CHANGELOG.md", "LICENSE", "requirements.txt", "slides/iwae.pdf")  # the HTML holds speaker notes
+NOT_FOR_STUDENTS = ("benchmarks/class_speed.py", "benchmarks/class_results.json")
+STUDENT_README = "base_code/README.md"  # becomes the README of the zip
+STUDENTS_END = "\n# --- Not for students, from here on.\n"  # in requirements.txt
+ZIP_DATE = (2026, 1, 1, 0, 0, 0)  # the same files make the same zip
+
+
+@dataclass
+class Answer:
+    """An open solution block: where it began, and the help that stays."""
+
+    line: int
+    hint: str | None = None
+
+
+def strip_solutions(text, name):
+    """The stub of a source text: each answer becomes a NotImplementedError with its sentence of help.
+
+    Raises UserError, with the line, for a nested, unclosed or unopened block or one without help.
+    """
+    stub, answer = [], None
+    for number, line in enumerate(text.splitlines(), start=1):
+        code = line.strip()
+        indent = line[: len(line) - len(line.lstrip())]
+        if code == BEGIN:
+            if answer:
+                raise UserError(f"{name}, line {number}: {BEGIN} inside the block that began in line {answer.line}")
+            answer = Answer(number)
+        elif code == END:
+            if not answer:
+                raise UserError(f"{name}, line {number}: {END} without {BEGIN}")
+            if not answer.hint:
+                raise UserError(f"{name}, line {answer.line}: expected a comment '# TODO n: ...' after {BEGIN}")
+            stub.append(f'{indent}raise NotImplementedError("{answer.hint}")')
+            answer = None
+        elif "SOLUTION" in code and code.startswith("#"):
+            raise UserError(f"{name}, line {number}: {code!r} is no marker; write {BEGIN!r} or {END!r}")
+        elif not answer:
+            stub.append(line)
+        elif not answer.hint and number == answer.line + 1 and (match := HINT.fullmatch(code)):
+            answer.hint = match[1].replace("\\", "\\\\").replace('"', '\\"')
+    if answer:
+        raise UserError(f"{name}, line {answer.line}: {BEGIN} is never closed")
+    return "\n".join(stub) + "\n"
+
+
+@functools.cache
+def generated_of(assignment):
+    """{path: content} of every file of an assignment that is made from solutions/, as it must be."""
+    stub = strip_solutions(assignment.solution.read_text(encoding="utf-8"), assignment.source)
+    notebooks = notebook.notebooks(assignment) if assignment.has_notebook else {}
+    return {assignment.student_file: stub.encode(), **notebooks}
+
+
+def generated():
+    """The same of all assignments."""
+    return {
+        path: content for name in assignments.NAMES for path, content in generated_of(assignments.get(name)).items()
+    }
+
+
+def student_files():
+    """{path in the zip: content} of everything a student gets. Raises UserError where a solution would leak."""
+    paths = [ROOT / name for name in STUDENT_FILES]
+    for folder in STUDENT_FOLDERS:
+        paths += (ROOT / folder).rglob("*")
+    files = {}
+    for path in sorted(paths):
+        name = path.relative_to(ROOT).as_posix()
+        hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(ROOT).parts)
+        if path.is_file() and not hidden and name not in NOT_FOR_STUDENTS:
+            files["README.md" if name == STUDENT_README else name] = path.read_bytes()
+    files["requirements.txt"] = student_requirements(files["requirements.txt"].decode()).encode()
+    for path, content in generated().items():
+        name = path.relative_to(ROOT).as_posix()
+        if not name.startswith("solutions/"):
+            files[name] = content
+    for name, content in files.items():
+        if re.search(rb"(BEGIN|END) SOLUTION", content):
+            raise UserError(f"{name} holds a solution marker, so it cannot go to students")
+    return files
+
+
+def student_requirements(text):
+    """The part of requirements.txt that students need: no autograder, no tests."""
+    own, mark, _ = text.partition(STUDENTS_END)
+    if not mark:
+        raise UserError(f"requirements.txt: expected a line {STUDENTS_END.strip()!r}")
+    return own
+
+
+def zipped(files, executable=()):
+    """A zip of {path: content}; the same content makes the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.comment = MARK.encode()
+        for name, content in sorted(files.items()):
+            info = zipfile.ZipInfo(name, ZIP_DATE)
+            info.external_attr = (0o755 if name in executable else 0o644) << 16
+            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def zip_bytes():
+    return zipped({f"iwae/{name}": content for name, content in student_files().items()})
+
+
+def release():
+    """Write the generated files and dist/iwae-student.zip. Returns the paths, and those of copies kept."""
+    contents = {**generated(), own_file(ZIP): zip_bytes()}  # all of them first: an error in a marker writes nothing
+    kept = [keep(path) for path in generated() if path.exists() and path.read_bytes() != contents[path]]
+    for path, content in contents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+    return list(contents), kept
+
+
+def keep(path):
+    """Copy a generated file that is about to change: somebody may have worked in it. Returns the copy's path."""
+    content = path.read_bytes()
+    copy = KEPT / f"{path.stem}-{hashlib.sha256(content).hexdigest()[:8]}{path.suffix}"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(copy, content)
+    return copy
+
+
+def check():
+    """Change nothing; UserError if a generated file is not what solutions/ makes of it."""
+    zip_bytes()
+    for path, expected in generated().items():
+        found = path.read_bytes() if path.exists() else b""
+        if found == expected:
+            continue
+        pairs = zip(found.splitlines() + [b""], expected.splitlines() + [b""])
+        line = next((n for n, (a, b) in enumerate(pairs, start=1) if a != b), 1)
+        raise UserError(
+            f"{path.relative_to(ROOT)} differs from what solutions/ makes of it, first in line {line}; "
+            "edit the source in solutions/ and run: python -m autograder release"
+        )

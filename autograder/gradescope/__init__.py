@@ -1,0 +1,1 @@
+"""Gradescope: building the zip, and what runs there."""

@@ -1,0 +1,179 @@
+"""What the grader knows of a subject: one Assignment, a frozen value. Without torch, so that it is there at once."""
+
+import functools
+import importlib
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder import ROOT
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is graded together, whatever else in the file is wrong."""
+
+    id: str  # the tag of its checks, and their marker for pytest -m
+    title: str
+    functions: tuple = ()  # that are graded
+    trusted: tuple = ()  # functions of other tasks: the grader's own stand in for them meanwhile
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A task whose checks look at what the submission makes in a long run, as a training."""
+
+    task: str
+    option: str  # of the command line
+    modes: dict  # what the option can be, the default first and "off" last: seconds that it may take at most
+    help: str
+    figures: dict  # {a figure of its summary: the heading of that column in grades.csv}
+    quick: str  # the mode that fits into a web platform's ten minutes
+    module: str  # of the assignment's folder, with CHECKS, and the class Run that they are given, such as iwae/nll.py's
+
+    def mode(self, modes):
+        """The one that was chosen in {option: mode}, or the default."""
+        return (modes or {}).get(self.option, next(iter(self.modes)))
+
+
+@dataclass(frozen=True)
+class Check:
+    """One of the hidden checks."""
+
+    id: str
+    task: str
+    title: str
+    run: Callable  # (remote file, draw) -> None, or Lost; a check of a stage gets its Run in the remote file's place
+    points: float
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A wrong answer that learners give."""
+
+    id: str
+    function: str  # of the student's file
+    formula: Callable  # with that function's signature
+    why: str  # it is wrong, in two sentences
+    read: str  # where
+    explains: str = ""  # what no formula reproduces: "extremes", where moderate inputs were right, or "random" numbers
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """The files of a notebook."""
+
+    text: Path  # from which the others are made
+    source: Path  # alone in its folder: nbgrader hands out whatever lies beside it
+    released: Path  # what students get
+
+
+class Checks(list):
+    """The checks of a module, which its functions register with: @CHECKS.add(task, title)."""
+
+    def __init__(self, points):
+        """points: {task: {check: points}}"""
+        super().__init__()
+        self.points = points
+
+    def add(self, task, title):
+        def register(function):
+            id = function.__name__
+            self.append(Check(id, task, title, function, self.points[task][id]))
+            return function
+
+        return register
+
+
+class Misconceptions(list):
+    """The misconceptions of a module, whose formulas register with: @MISCONCEPTIONS.add(id, function, why, read)."""
+
+    def add(self, id, function, why, read, explains=""):
+        def register(formula):
+            self.append(Misconception(id, function, formula, why, read, explains))
+            return formula
+
+        return register
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """A subject. What needs torch is imported from its folder, autograder/assignments/NAME/, when it is asked for."""
+
+    name: str
+    title: str  # the column of a gradebook
+    file: str  # what students edit and hand in, from the project's root
+    source: str  # the same with solutions
+    tasks: tuple
+    signatures: dict  # {what is called: how the feedback writes it}
+    names: tuple  # what the file must offer
+    stages: tuple = ()
+    has_notebook: bool = False
+    data: tuple = ()  # further files that can change a mark, from the project's root
+
+    @property
+    def student_file(self):
+        return ROOT / self.file
+
+    @property
+    def file_name(self):
+        return self.student_file.name
+
+    @property
+    def solution(self):
+        return ROOT / self.source
+
+    @property
+    def data_files(self):
+        return [ROOT / name for name in self.data]
+
+    @property
+    def folder(self):
+        return ROOT / "autograder" / "assignments" / self.name
+
+    def task(self, id):
+        return next(task for task in self.tasks if task.id == id)
+
+    @property
+    def notebook(self):
+        """Where the files of its notebook are."""
+        return Notebook(
+            ROOT / "solutions" / "notebooks" / f"{self.name}.py",
+            ROOT / "solutions" / self.name / f"{self.name}.ipynb",
+            ROOT / "assignment" / self.name / f"{self.name}.ipynb",
+        )
+
+    @functools.cached_property
+    def points(self):
+        """{task: {check: points}}"""
+        return tomllib.loads((self.folder / "points.toml").read_text(encoding="utf-8"))
+
+    @functools.cached_property
+    def reference(self):
+        """The solution as a module."""
+        from run import load_model_file
+
+        return load_model_file(self.solution)
+
+    @functools.cached_property
+    def checks(self):
+        """Those of the functions, without the stages'."""
+        return tuple(self.part("checks").CHECKS)
+
+    @functools.cached_property
+    def misconceptions(self):
+        """{id: Misconception}"""
+        return {entry.id: entry for entry in self.part("misconceptions").MISCONCEPTIONS}
+
+    def needs_data(self, modes):
+        """Whether a stage runs in the modes {option: mode}, and so looks at a dataset."""
+        return any(stage.mode(modes) != "off" for stage in self.stages)
+
+    def load(self):
+        """Import all that a grading needs, for processes that will be forked."""
+        return self.reference, self.checks, self.misconceptions, [self.part(stage.module) for stage in self.stages]
+
+    def part(self, module):
+        """A module of the assignment's folder."""
+        return importlib.import_module(f"autograder.assignments.{self.name}.{module}")

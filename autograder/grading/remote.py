@@ -1,0 +1,217 @@
+"""A submission as the judge sees it: functions that are called in the sandbox, and what goes wrong with a call.
+
+The judge never imports the submission. Whatever comes back is a stranger's word: sizes, names and types are checked
+here, numbers in judge.py, and a forged answer is just a wrong answer.
+"""
+
+import contextlib
+import functools
+import time
+from dataclasses import dataclass, field
+
+import torch
+
+from autograder.grading import trusted
+from autograder.grading.submission import start_sandbox
+from autograder.grading.tensors import FLOATS, MAX_DIMENSIONS, decode, encode
+from autograder.grading.verdicts import Lost, clean
+from autograder.sandbox.sandbox import Broken, Limits, Unavailable
+
+WORKER_VERDICTS = ("EXCEPTION", "NOT_IMPLEMENTED", "MEMORY", "EXITED", "PROTOCOL", "NONFINITE")
+TAKE_BACK = "take it back from the file as it was handed out"
+CALL_SECONDS = 10.0
+IMPORT_SECONDS = 30.0
+MAX_COUNT = 10**6  # of lines or numbers that a stranger speaks of
+MAX_SIZE = 2**24  # numbers along an axis of a tensor that a stranger sends
+PATIENCE = 120.0  # seconds of all imports and calls of a submission after which each gets a tenth of its time only
+SLOW_SECONDS, MAX_SLOW = 1.0, 2  # a function that failed so slowly so often, or broke the sandbox, is not called again
+START_PAUSES = (0, 0, 2, 10)  # seconds before each try to start a sandbox: what broke it may pass
+SETTINGS = ("default dtype", "default device", "gradient mode", "number of threads", "deterministic algorithms") + (
+    "anomaly detection",
+    "random seed",
+)
+
+
+def chosen(names, said):
+    """Those of the names that a stranger's list has."""
+    return [name for name in names if isinstance(said, list) and name in said]
+
+
+@dataclass
+class Answer:
+    """What a call returned."""
+
+    output: torch.Tensor
+    gradients: dict = field(default_factory=dict)
+    edited: list = field(default_factory=list)
+    changed: list = field(default_factory=list)
+    reduced: int = 0  # numbers in which an axis of the length that was counted has ended
+
+
+class RemoteFile:
+    """A submission whose functions can be called: in a sandbox, one process for each task, begun anew when it broke."""
+
+    def __init__(self, submission, level=None, limits=Limits(), sandbox=None):  # noqa: B008
+        """sandbox: one that was started before; otherwise one of this level and these limits is started now."""
+        self.submission, self.level, self.limits = submission, level, limits
+        self.assignment = submission.assignment
+        self.sandbox, self.process, self.task, self.created = None, None, None, None
+        self.failed_import, self.failed_start = None, None  # what every check of the submission has lost
+        self.slow_failures = {}
+        self.patience = PATIENCE
+        self.import_changed = []
+        if submission.rejected:
+            self.failed_import = Lost("IMPORT_ERROR", submission.rejected)
+        else:
+            with contextlib.suppress(Unavailable, OSError):  # start() tries again
+                self.sandbox = sandbox or start_sandbox(submission.assignment, level, limits)
+
+    def close(self):
+        if self.sandbox:
+            self.sandbox.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def open(self, task):
+        """Make the process of a task ready: Lost where the file cannot be imported."""
+        if self.failed_import:
+            raise self.failed_import
+        if self.process and self.process.is_open and self.task == task:
+            return
+        if self.process:
+            self.process.close()
+        assignment = self.assignment
+        self.process, self.task, self.created = self.start(), task, None
+        stand_ins = trusted.signatures(assignment.reference, assignment.task(task).trusted)
+        header = {"do": "load", "file": assignment.file_name, "names": assignment.names, "trusted": stand_ins}
+        begun = time.monotonic()
+        try:
+            answer, _ = self.process.request(header, self.submission.source, self.allowed(IMPORT_SECONDS))
+        except Broken as broken:
+            self.fail_import(broken.verdict, f"importing the file: {broken.detail}")
+        finally:
+            self.patience -= time.monotonic() - begun
+        if answer.get("ok") is not True:
+            verdict = answer.get("verdict")
+            if verdict != "EXITED" and not (verdict == "MEMORY" and answer.get("line")):
+                verdict = "IMPORT_ERROR"
+            self.fail_import(verdict, f"importing the file: {self.told(answer)}")
+        self.missing = chosen(self.assignment.names, answer.get("missing"))
+        self.import_changed = chosen(SETTINGS, answer.get("changed"))
+
+    def allowed(self, seconds):
+        """The time for an import or a call: a file that is slow, dies and is imported again comes to an end, too."""
+        return seconds if self.patience > 0 else seconds / 10
+
+    def fail_import(self, verdict, detail):
+        advice = "a file that can be imported; what is to run goes below if __name__ == '__main__':"
+        self.failed_import = Lost(verdict, detail, right=advice, printed=self.printed())
+        raise self.failed_import
+
+    def start(self):
+        """A fresh process; a sandbox that does not start is tried again, and is never the student's fault."""
+        if self.failed_start:
+            raise self.failed_start
+        for pause in START_PAUSES:
+            time.sleep(pause)
+            try:
+                if not (self.sandbox and self.sandbox.is_open):
+                    self.sandbox = start_sandbox(self.assignment, self.level, self.limits)
+                return self.sandbox.start()
+            except (Unavailable, OSError) as error:
+                reason = clean(error)
+        self.failed_start = Lost("INFRA", f"the sandbox does not start: {reason}")
+        raise self.failed_start
+
+    def printed(self):
+        return clean(self.process.output.text(ended=not self.process.is_open)[-600:], 600)
+
+    @staticmethod
+    def told(answer):
+        line = answer.get("line")
+        where = f"line {line}: " if isinstance(line, int) and 0 < line < MAX_COUNT else ""
+        return where + clean(answer.get("text", ""), 400)
+
+    def request(self, target, header, body, seconds=None):
+        """A request about a function: its answer, checked for failures. Lost for everything that goes wrong."""
+        called = self.assignment.signatures.get(target, target)
+        if len(self.slow_failures.get(target, [])) >= MAX_SLOW:
+            raise Lost(
+                self.slow_failures[target][0],
+                "not called again, after it failed twice and took long or broke the sandbox",
+                called,
+            )
+        if seconds is None:
+            seconds = self.allowed(CALL_SECONDS)
+        begun = time.monotonic()
+        try:
+            return self.answer(header, body, seconds)
+        except Lost as lost:
+            lost.called = called
+            if time.monotonic() - begun > SLOW_SECONDS or not self.sandbox.is_open:
+                self.slow_failures.setdefault(target, []).append(lost.verdict)
+            raise
+        finally:
+            self.patience -= time.monotonic() - begun
+
+    def answer(self, header, body, seconds):
+        try:
+            functions = self.assignment.task(self.task).trusted
+            consult = functools.partial(trusted.answer, self.assignment.reference, functions)
+            answer, content = self.process.request(header, body, seconds, consult)
+            tensors = decode(content)
+        except Broken as broken:
+            raise Lost(broken.verdict, broken.detail, printed=self.printed()) from None
+        except Exception:  # of any kind: the bytes are a stranger's
+            self.process.close()
+            raise Lost("PROTOCOL", "the answer holds no tensors that can be read") from None
+        if answer.get("ok") is True:
+            return answer, tensors
+        verdict = answer.get("verdict")
+        if verdict not in WORKER_VERDICTS:
+            verdict = "EXCEPTION"
+        raise Lost(verdict, self.told(answer), printed=self.printed())
+
+    def create(self, task, target, keywords, weights, dtype):
+        """Make `model` of a class of the submission, with these weights, unless the process has it already."""
+        self.open(task)
+        if target in self.missing:
+            raise Lost("IMPORT_ERROR", f"{self.assignment.file_name} has no class {target}; {TAKE_BACK}")
+        if self.created is weights:
+            return
+        header = {"do": "create", "target": target, "keywords": keywords, "dtype": dtype}
+        self.request(target, header, encode(weights))
+        self.created = weights
+
+    def call(self, task, target, inputs, gradients=(), cotangent=None, seed=0, counted=None, **keywords):
+        """Call a function with tensors {name: tensor}; with a cotangent, also its gradients. Returns an Answer."""
+        self.open(task)
+        if target in self.missing:
+            text = f"{self.assignment.file_name} has no function {target}; {TAKE_BACK}"
+            raise Lost("IMPORT_ERROR", text, self.assignment.signatures[target])
+        header = {"do": "call", "target": target, "arguments": list(inputs), "keywords": keywords}
+        header |= {"gradients": list(gradients), "seed": seed, "counted": counted}
+        tensors = dict(inputs)
+        if cotangent is not None:
+            tensors["cotangent"] = cotangent
+        answer, tensors = self.request(target, header, encode(tensors))
+        odd = [f"a tensor of {tensor.dtype}" for tensor in tensors.values() if tensor.dtype not in FLOATS]
+        odd += [f"a tensor with {t.ndim} axes" for t in tensors.values() if t.ndim > MAX_DIMENSIONS]
+        odd += [f"a tensor of size {max(t.shape)}" for t in tensors.values() if t.ndim and max(t.shape) > MAX_SIZE]
+        if "output" not in tensors:
+            odd.append(f"a {clean(answer.get('type'), 60)}")
+        if odd:
+            raise Lost("WRONG_TYPE", odd[0], self.assignment.signatures[target], "a tensor of floating-point numbers")
+        tensors = {name: tensor.double() for name, tensor in tensors.items()}  # whatever mixture of types came
+        output, reduced = tensors.pop("output"), answer.get("reduced")
+        return Answer(
+            output,
+            {name.removeprefix("gradient."): tensor for name, tensor in tensors.items()},
+            chosen(inputs, answer.get("edited")),
+            chosen(SETTINGS, answer.get("changed")),
+            min(reduced, MAX_COUNT) if isinstance(reduced, int) else 0,
+        )

@@ -1,0 +1,1 @@
+"""What people and gradebooks read of a grading, and of a class of them."""
