@@ -52,7 +52,7 @@ def report_folders(files, folder):
         return [folder] * len(files)
     handed_out = [assignments.get(name).student_file.stem for name in assignments.NAMES]
     names = [path.stem if path.stem not in handed_out else path.resolve().parent.name for path in files]
-    names = [name if name.strip(".") else path.stem for name, path in zip(names, files)]  # no way out of the folder
+    names = [name if name.strip(".") else handed_out[0] for name in names]  # no way out of the folder
     return [folder / name for name in told_apart(names)]
 
 

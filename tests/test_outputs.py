@@ -17,7 +17,9 @@ from autograder.gradescope import build as gradescope
 from cli import UserError
 from helpers import classes
 from helpers.commands import SOLUTION, finish, start
+from helpers.submissions import IWAE
 
+OPTIONS = classroom.Options(IWAE, {"nll": "off"})
 COMMANDS = {
     "class": (autograder_main, "class", "{students}", "--nll", "off", "--out"),
     "grade": (autograder_main, "grade", SOLUTION, "--nll", "off", "--report"),
@@ -113,9 +115,9 @@ def test_a_class_is_never_graded_into_or_above_its_submissions(tmp_path, monkeyp
     before = contents(tmp_path)
     for out in ["course", "link", ".", "course/students/..", "elsewhere", *inside]:
         with pytest.raises(UserError, match="lies in"):
-            classroom.grade_class(read, tmp_path / out, classroom.Options("off"))
+            classroom.grade_class(read, tmp_path / out, OPTIONS)
         with pytest.raises(UserError, match="lies in"):
-            classroom.grade_class(outputs.Path("link") / read.name, outputs.Path(out), classroom.Options("off"))
+            classroom.grade_class(outputs.Path("link") / read.name, outputs.Path(out), OPTIONS)
     assert contents(tmp_path) == before
 
 
@@ -123,12 +125,12 @@ def test_a_roster_in_the_output_folder_would_be_overwritten(tmp_path):
     path = classes.in_folder(tmp_path / "in", classes.plain({"a": b"a"}))
     (outputs.owned_folder(tmp_path / "out", "class") / "canvas.csv").write_text("Name\na\n")
     with pytest.raises(UserError, match="canvas.csv lies in"):
-        classroom.grade_class(path, tmp_path / "out", classroom.Options("off"), roster=tmp_path / "out" / "canvas.csv")
+        classroom.grade_class(path, tmp_path / "out", OPTIONS, roster=tmp_path / "out" / "canvas.csv")
 
 
 def test_of_the_students_folders_only_the_commands_own_give_way(tmp_path, monkeypatch):
     monkeypatch.setattr(judges, "judge", classes.fatal)
-    options, out = classroom.Options("off", lowest_level=1), tmp_path / "out"
+    options, out = classroom.Options(IWAE, {"nll": "off"}, lowest_level=1), tmp_path / "out"
     path = classes.in_folder(tmp_path / "in", classes.plain({name: name.encode() for name in ("ana", "bo", "cy")}))
     classroom.grade_class(path, out, options, jobs=1)
     classes.in_folder(out, {"thesis.txt": b"", "students/notes.txt": b"", "students/bo/notes.txt": b""})
@@ -167,12 +169,12 @@ def test_a_zip_or_picture_of_somebody_else_is_refused(command, trained, tmp_path
     Image.new("L", (9, 9)).save(tmp_path / "mine.png")
     before = contents(tmp_path)
     with pytest.raises(UserError, match="mine.zip is there already"):
-        gradescope.build(tmp_path / "mine.zip")
+        gradescope.build(IWAE, tmp_path / "mine.zip")
     ended = command(visualize, trained["ae"], trained["vae"], "--out", tmp_path / "mine.png")
     assert ended.status == 1 and "mine.png is there already" in ended.err
     assert contents(tmp_path) == before
     for _ in range(2):
-        gradescope.build(tmp_path / "new.zip")
+        gradescope.build(IWAE, tmp_path / "new.zip")
         assert command(visualize, trained["ae"], trained["vae"], "--out", tmp_path / "new.png").status == 0
 
 

@@ -7,15 +7,13 @@ after BEGIN is a comment, the stub's text: `# TODO 2: one sentence of help`. The
 
 import functools
 import hashlib
-import io
 import re
-import zipfile
 from dataclasses import dataclass
 
 from autograder import ROOT, assignments
-from autograder.authoring import notebook
+from autograder.authoring.zips import zipped
 from cli import UserError
-from outputs import MARK, own_file, write_atomically
+from outputs import own_file, write_atomically
 
 ZIP = ROOT / "dist" / "iwae-student.zip"
 KEPT = ROOT / "dist" / "replaced"  # what the generated files held before, by its SHA-256
@@ -30,12 +28,11 @@ STUDENT_FILES = ("CHANGELOG.md", "LICENSE", "requirements.txt", "slides/iwae.pdf
 NOT_FOR_STUDENTS = ("benchmarks/class_speed.py", "benchmarks/class_results.json")
 STUDENT_README = "base_code/README.md"  # becomes the README of the zip
 STUDENTS_END = "\n# --- Not for students, from here on.\n"  # in requirements.txt
-ZIP_DATE = (2026, 1, 1, 0, 0, 0)  # the same files make the same zip
 
 
 @dataclass
-class Answer:
-    """An open solution block: where it began, and the help that stays."""
+class OpenBlock:
+    """A solution that has begun and not ended: where, and the help that stays."""
 
     line: int
     hint: str | None = None
@@ -53,7 +50,7 @@ def strip_solutions(text, name):
         if code == BEGIN:
             if answer:
                 raise UserError(f"{name}, line {number}: {BEGIN} inside the block that began in line {answer.line}")
-            answer = Answer(number)
+            answer = OpenBlock(number)
         elif code == END:
             if not answer:
                 raise UserError(f"{name}, line {number}: {END} without {BEGIN}")
@@ -76,8 +73,10 @@ def strip_solutions(text, name):
 def generated_of(assignment):
     """{path: content} of every file of an assignment that is made from solutions/, as it must be."""
     stub = strip_solutions(assignment.solution.read_text(encoding="utf-8"), assignment.source)
-    notebooks = notebook.notebooks(assignment) if assignment.has_notebook else {}
-    return {assignment.student_file: stub.encode(), **notebooks}
+    from autograder.authoring.notebook import notebooks  # jupytext takes a second to import
+
+    made = notebooks(assignment) if assignment.has_notebook else {}
+    return {assignment.student_file: stub.encode(), **made}
 
 
 def generated():
@@ -115,18 +114,6 @@ def student_requirements(text):
     if not mark:
         raise UserError(f"requirements.txt: expected a line {STUDENTS_END.strip()!r}")
     return own
-
-
-def zipped(files, executable=()):
-    """A zip of {path: content}; the same content makes the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.comment = MARK.encode()
-        for name, content in sorted(files.items()):
-            info = zipfile.ZipInfo(name, ZIP_DATE)
-            info.external_attr = (0o755 if name in executable else 0o644) << 16
-            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
 
 
 def zip_bytes():

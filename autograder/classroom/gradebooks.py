@@ -11,7 +11,8 @@ from collections import defaultdict
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from autograder.classroom.collect import Student
+from autograder.classroom.layouts import Student
+from autograder.grading.ledger import Ledger
 from cli import UserError
 from outputs import remove_own, write_atomically
 
@@ -20,54 +21,35 @@ from outputs import remove_own, write_atomically
 FORMULA = re.compile(r"(^|[,|])(\s*)((?:[^\w,|]|[\u115f\u1160\u3164\uffa0])*[=+\-@−＝＋－＠﹦﹢﹣﹫])")
 
 
-def has_failed(results):
-    """Whether the grader itself failed, so that the score is no mark."""
-    return any(test["extra_data"]["verdict"] in ("INFRA", "NOT_RUN") for test in results["tests"])
-
-
 @dataclass
 class Row:
-    """A student and what is known of the mark: little, so that a class fits into memory."""
+    """A student and what is known of the mark."""
 
     student: Student
     key: str
+    rejected: str  # why the file could not be graded, if so
     notes: list
-    status: str  # graded, rejected, set aside, not graded yet
     path: Path  # of the stored results
-    rejected: str = ""
-    score: float | None = None  # None where there is no mark
-    points: float | None = None
-    first: str = ""
-    tasks: dict = None  # {task: score}
-    checks: dict = None  # {check: (name, score, points, verdict, misconception)}
-    stages: dict = None  # {a stage's option: its figures}
+    ledger: Ledger | None = None  # None where nothing was graded yet
+    first: str = ""  # what the report says first
     listed: Student = None  # with what the roster adds
     is_contested: bool = False  # others hand in as the same student of the roster, too
 
     def __post_init__(self):
         self.listed = self.listed or self.student
 
-    @classmethod
-    def make(cls, student, key, rejected, notes, results, path):
-        if results is None:
-            return cls(student, key, notes, "not graded yet", path, rejected)
-        failed = has_failed(results)
-        status = "set aside" if failed else "rejected" if rejected else "graded"
-        checks, tasks, extras = {}, defaultdict(int), results["extra_data"]
-        for test in results["tests"]:
-            extra, task = test["extra_data"], test["tags"][0]
-            tasks[task] += test["score"]
-            checks[extra["check"]] = (
-                test["name"], test["score"], test["max_score"], extra["verdict"], extra["misconception"]
-            )  # fmt: skip
-        return cls(
-            student, key, notes, status, path, rejected,
-            score=None if failed else results["score"],
-            points=sum(test["max_score"] for test in results["tests"]),
-            first=results["output"],
-            tasks=dict(tasks), checks=checks,
-            stages={name: extra for name, extra in extras.items() if isinstance(extra, dict)},
-        )  # fmt: skip
+    @property
+    def status(self):
+        if self.ledger is None:
+            return "not graded yet"
+        if not self.ledger.is_mark:
+            return "set aside"
+        return "rejected" if self.rejected else "graded"
+
+    @property
+    def score(self):
+        """None where there is no mark."""
+        return self.ledger.score if self.ledger and self.ledger.is_mark else None
 
     @property
     def mark(self):
@@ -75,7 +57,8 @@ class Row:
 
     @property
     def report(self):
-        return f"students/{self.student.folder}/report.html"
+        """The path of the student's report, "" where there is none."""
+        return f"students/{self.student.folder}/report.html" if self.ledger else ""
 
 
 # The roster -----------------------------------------------------------------------------------------------
@@ -251,7 +234,7 @@ def write(out, rows, assignment, column=None):
 def write_students(folder, rows):
     """students/NAME/ with copies of each student's results and report, without those of who is no student any more."""
     folder.mkdir(exist_ok=True)
-    graded = {row.student.folder: row for row in rows if row.score is not None or row.tasks}
+    graded = {row.student.folder: row for row in rows if row.ledger}
     for old in folder.iterdir():
         if old.name not in graded:
             remove_own(old, REPORTS)
@@ -280,26 +263,27 @@ def harmless(text):
 
 
 def grades(rows, assignment):
-    tasks = [task for task in assignment.tasks if any(row.tasks and task.id in row.tasks for row in rows)]
+    ledgers = [row.ledger for row in rows if row.ledger]
+    tasks = [task for task in assignment.tasks if any(ledger.of_task(task) for ledger in ledgers)]
     figures = [(stage.option, *figure) for stage in assignment.stages for figure in stage.figures.items()]
     yield [
         "student", "email", "score", "points", *(task.title for task in tasks), *(title for *_, title in figures),
         "status", "notes", "report",
     ]  # fmt: skip
     for row in rows:
-        scores = [row.tasks.get(task.id, "") if row.score is not None else "" for task in tasks]
-        found = [(row.stages or {}).get(option, {}).get(name) for option, name, _ in figures]
+        scores = {task.id: score for task, score, _ in row.ledger.task_scores} if row.score is not None else {}
+        found = [row.ledger.stages[option].get(name) if row.ledger else None for option, name, _ in figures]
         yield [
-            row.listed.name, row.listed.email, row.mark, row.points or "", *scores,
-            *("" if figure is None else figure for figure in found), row.status,
-            "; ".join(filter(None, [row.rejected, *row.notes])), row.report if row.tasks else "",
+            row.listed.name, row.listed.email, row.mark, row.ledger.points if row.ledger else "",
+            *(scores.get(task.id, "") for task in tasks), *("" if figure is None else figure for figure in found),
+            row.status, "; ".join(filter(None, [row.rejected, *row.notes])), row.report,
         ]  # fmt: skip
 
 
 def canvas(rows, column):
     """https://community.canvaslms.com/t5/Instructor-Guide/How-do-I-import-grades-in-the-Gradebook/ta-p/807"""
     yield ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", column]
-    yield ["Points Possible", "", "", "", "", max((row.points for row in rows if row.points), default="")]
+    yield ["Points Possible", "", "", "", "", max((row.ledger.points for row in rows if row.ledger), default="")]
     for row in rows:
         if row.score is not None and not row.is_contested:
             s = row.listed

@@ -148,7 +148,7 @@ def main():
 def serve_one(control, job, source):
     """Fork a judge and wait for its end, or for the worker's: then the judge goes as well. EOFError if so."""
     assignment = assignments.get(job["assignment"])
-    if assignment.needs_data(job["modes"]) and (problem := data_problem()):
+    if assignment.needs_data(job["modes"]) and (problem := data_problem(job["dataset"])):
         frames.send(control, {"results": 0, "problem": problem}, b"")
         return
     alive, ours = os.pipe()  # closes when the judge ends
@@ -173,12 +173,14 @@ def serve_one(control, job, source):
     send_report(control, os.waitpid(pid, 0)[1], Path(tempfile.gettempdir(), f"report-{pid}"))
 
 
-def data_problem():
+def data_problem(dataset):
     """What is wrong with the dataset on this machine, in one line, or None."""
-    from data import check_stored
+    from data import check_stored, choose
 
     try:
         check_stored()
+        if dataset not in ("auto", "digits", choose("auto")):
+            return f"there is no {dataset}, which the command's machine has"
     except UserError as error:
         return str(error)
     return None

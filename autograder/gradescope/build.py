@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from autograder import ROOT
-from autograder.authoring.release import zipped
+from autograder.authoring.zips import zipped
 from autograder.grading.version import kit_files, with_imports
 from cli import UserError
 from outputs import own_file, write_atomically
@@ -56,7 +56,7 @@ def zip_bytes(assignment):
     names = {
         *kit_files(assignment),
         *(path.relative_to(ROOT).as_posix() for path in with_imports([Path(__file__).with_name("run.py")])),
-        *(path.relative_to(ROOT).as_posix() for path in ROOT.glob("autograder/reports/*.jinja")),
+        "autograder/reports/report.html.jinja",
         assignment.file,  # so that the untouched file is known
         "pyproject.toml",
     }

@@ -32,17 +32,14 @@ class Grading:
         assignment = self.submission.assignment
         seed = secrets.randbits(32) if seed is None else seed
         require(seed >= 0, "seed", seed, "0 or more")
-        self.begun, self.runs, checks, summaries = time.monotonic(), {}, list(assignment.checks), {}
+        self.begun, self.runs, checks = time.monotonic(), {}, list(assignment.checks)
         for stage in assignment.stages:
             mode = stage.mode(modes)
             if mode != "off":
                 part = assignment.part(stage.module)
                 own_seed = Draw(seed, stage.task).seed()
-                summaries[stage.option] = part.Run(self.submission, mode, own_seed, remote.level, dataset)
-                self.runs[stage.task] = summaries[stage.option]
+                self.runs[stage.task] = part.Run(self.submission, mode, own_seed, remote.level, dataset)
                 checks += part.CHECKS
-            else:
-                summaries[stage.option] = None
         self.ledger = Ledger(
             assignment,
             self.submission.path,
@@ -52,7 +49,7 @@ class Grading:
             seed,
             self.sandbox_level,
             voice,
-            summaries,
+            runs={stage.option: self.runs[stage.task] for stage in assignment.stages if stage.task in self.runs},
         )
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
@@ -114,8 +111,11 @@ class Grading:
         return result.check, lost
 
     def write(self):
-        self.ledger.seconds = time.monotonic() - self.begun
-        self.ledger.sandbox_level = self.sandbox_level
+        ledger = self.ledger
+        ledger.seconds, ledger.sandbox_level = time.monotonic() - self.begun, self.sandbox_level
+        ledger.dataset = next((run.data for run in ledger.runs.values()), None)
+        options = [stage.option for stage in ledger.assignment.stages]
+        ledger.stages = {o: ledger.runs[o].summary() if o in ledger.runs else {"mode": "off"} for o in options}
         if self.folder:
             write_json(self.folder / "results.json", results_json(self.ledger))
 

@@ -42,8 +42,10 @@ class Ledger:
     seed: int
     sandbox_level: str
     voice: str = "student"  # or "instructor": whom the feedback is for
-    runs: dict = field(default_factory=dict)  # {a stage's option: what it made, or None where it is off}
     seconds: float = 0.0
+    dataset: str | None = None  # that the stages used
+    stages: dict = field(default_factory=dict)  # {a stage's option: what is known of it, numbers and words}
+    runs: dict = field(default_factory=dict)  # {a stage's option: its Run}, in the process that grades
 
     @property
     def checks(self):

@@ -52,6 +52,11 @@ class Submission:
     def sha256(self):
         return hashlib.sha256(self.source).hexdigest()
 
+    @property
+    def key(self):
+        """What its results are stored under: a rejected file has nothing but its reason."""
+        return hashlib.sha256(self.rejected.encode()).hexdigest() if self.rejected else self.sha256
+
 
 def read_file(path, limit):
     """The bytes of a regular file of limited size; no link is followed, no pipe is waited for."""

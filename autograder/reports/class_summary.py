@@ -21,7 +21,7 @@ class CheckLoss:
 def write_summary(out, assignment, rows, unrecognised, problems):
     """Write out/summary.html. problems: sentences on the gradebooks."""
     marked = [row for row in rows if row.status == "graded"]
-    points = max((row.points for row in rows if row.points), default=0)
+    points = max((row.ledger.points for row in rows if row.ledger), default=0)
     html = page(
         "class_summary.html.jinja",
         rows=sorted(rows, key=lambda row: row.listed.name.casefold()),
@@ -46,12 +46,13 @@ def write_summary(out, assignment, rows, unrecognised, problems):
 def losses(rows):
     """A CheckLoss for each check in which somebody lost points, the dearest first."""
     found = []
-    for check in {check: None for row in rows for check in row.checks}:
-        results = [row.checks[check] for row in rows if check in row.checks]
-        lost = [points - score for _, score, points, *_ in results]
+    for check in {check: None for row in rows for check in row.ledger.results}:
+        results = [row.ledger.results[check] for row in rows if check in row.ledger.results]
+        lost = [result.check.points - result.score for result in results]
         if any(lost):
-            name, _, points, *_ = results[0]
-            found.append(CheckLoss(name, points, sum(x > 0 for x in lost), sum(lost) / len(results)))
+            first = results[0]
+            loss = CheckLoss(first.title, first.check.points, sum(x > 0 for x in lost), sum(lost) / len(results))
+            found.append(loss)
     return sorted(found, key=lambda loss: -loss.mean)
 
 
@@ -59,7 +60,7 @@ def misconceptions(assignment, rows):
     """(Misconception, number of students who have it), the most frequent first."""
     known = assignment.misconceptions
     counts = Counter(
-        name for row in rows for name in {misconception for *_, misconception in row.checks.values()} if name in known
+        name for row in rows for name in {r.misconception for r in row.ledger.results.values()} if name in known
     )
     return [(known[name], count) for name, count in counts.most_common()]
 
@@ -68,7 +69,7 @@ def pictures(assignment, rows):
     """Those that the stages draw of a class: {title: PNG as base64}."""
     drawn = {}
     for stage in assignment.stages:
-        summaries = [row.stages[stage.option] for row in rows if stage.option in row.stages]
+        summaries = [row.ledger.stages[stage.option] for row in rows]
         drawn |= assignment.part(stage.module).class_pictures(summaries)
     return {title: png(draw) for title, draw in drawn.items()}
 

@@ -19,6 +19,7 @@ def page(template, **values):
 
 def html(ledger):
     """The page of one Ledger."""
+    one = ledger.assignment
     return page(
         "report.html.jinja",
         ledger=ledger,
@@ -28,14 +29,13 @@ def html(ledger):
         groups=[(heading(results), results[0], explanation(ledger, results[0])) for results in lost_groups(ledger)],
         first=first_step(ledger),
         pictures=pictures(ledger),
-        stages=[(ledger.assignment.task(stage.task), ledger.runs[stage.option]) for stage in ledger.assignment.stages],
+        stages=[(one.task(stage.task), ledger.runs.get(stage.option)) for stage in one.stages],
     )
 
 
 def pictures(ledger):
     """Those of what the stages made: {title: PNG as base64}."""
-    runs = [run for run in ledger.runs.values() if run]
-    return {title: png(draw) for run in runs for title, draw in run.pictures().items()}
+    return {title: png(draw) for run in ledger.runs.values() for title, draw in run.pictures().items()}
 
 
 def png(draw):

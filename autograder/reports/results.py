@@ -1,6 +1,35 @@
 """results.json: what Gradescope shows, and what a class's tables are made from."""
 
+from autograder.grading.assignment import Check
+from autograder.grading.ledger import Ledger, Result
+from autograder.grading.verdicts import Lost
 from autograder.reports.feedback import feedback, first_step
+
+
+def read_results(results, assignment):
+    """The Ledger that results.json was made from: its results without words and pictures."""
+    extra = results["extra_data"]
+    return Ledger(
+        assignment,
+        path=None,
+        results={test["extra_data"]["check"]: read_result(test, assignment) for test in results["tests"]},
+        sha256=extra["submission_sha256"],
+        version=extra["grader_version"],
+        seed=extra["seed"],
+        sandbox_level=extra["sandbox_level"],
+        seconds=results["execution_time"],
+        dataset=extra["dataset"],
+        stages={stage.option: extra[stage.option] for stage in assignment.stages},
+    )
+
+
+def read_result(test, assignment):
+    extra, task = test["extra_data"], assignment.task(test["tags"][0])
+    title = test["name"].removeprefix(f"{task.title}: ")
+    lost = None
+    if extra["verdict"] not in ("PASS", "NOT_RUN"):
+        lost = Lost(extra["verdict"], "", misconception=extra["misconception"])
+    return Result(Check(extra["check"], task.id, title, None, test["max_score"]), task, extra["verdict"], lost)
 
 
 def results_json(ledger):
@@ -42,7 +71,7 @@ def results_json(ledger):
             "sandbox_level": ledger.sandbox_level,
             "seed": ledger.seed,
             "assignment": ledger.assignment.name,
-            "dataset": next((run.data for run in ledger.runs.values() if run), None),
-            **{option: run.summary() if run else {"mode": "off"} for option, run in ledger.runs.items()},
+            "dataset": ledger.dataset,
+            **ledger.stages,
         },
     }

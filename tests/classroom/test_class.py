@@ -16,11 +16,12 @@ import pytest
 
 from autograder.__main__ import report_folders
 from autograder.assignments.iwae.misconceptions import MISCONCEPTIONS
+from autograder.classroom import distribution, gradebooks
 from autograder.classroom import grade_class as classroom
-from autograder.classroom import gradebooks
 from autograder.classroom import workers as judges
 from autograder.classroom.collect import Student
 from autograder.grading.submission import MAX_SOURCE, Submission
+from autograder.reports.results import read_results
 from cli import UserError
 from data import MNIST_FILES
 from helpers import classes, submissions
@@ -61,8 +62,8 @@ EVIL = [
 HARMLESS = ['O\'Hara, Dee "D"', "Ünï çödé", "名前", "Anne-Marie St. Clair", "علی\u200cرضا", "a.b+tag@example.edu"]
 
 
-def row(student, score, **more):
-    return gradebooks.Row.make(student, "key", "", [], classes.results(score), **more)
+def row(student, score, path=None):
+    return gradebooks.Row(student, "key", "", [], path, read_results(classes.results(score), IWAE), "=evil()")
 
 
 def read_csv(path):
@@ -178,7 +179,7 @@ def test_a_roster_maps_students(tmp_path, stored, form, students):
     assert gradebooks.match(rows, roster) == []
     for found, login in zip(rows, ("ana", "bo")):
         assert login in (found.listed.login, found.listed.email.partition("@")[0])
-    assert roster.assignment == ("IWAE again (77)" if form == "canvas" else None)
+    assert roster.column == ("IWAE again (77)" if form == "canvas" else None)
 
 
 def test_who_is_not_in_the_roster_is_listed(tmp_path, stored):
@@ -299,6 +300,10 @@ def silence(process):
 
 def command(path, out, *arguments):
     return ("-m", "autograder", "class", path, "--out", out, "--nll", "off", "--lowest-level", 1, *arguments)
+
+
+def marks(rows):
+    return [(row.student, row.status, row.mark) for row in rows]
 
 
 def stored_results(out):
@@ -423,8 +428,8 @@ def test_a_limit_the_rest_and_two_commands_at_once(tmp_path, monkeypatch):
     rows = classroom.grade_class(path, out, options, jobs=1)
     assert {row.status for row in rows} == {"graded"}
     assert before.items() < stored_results(out).items(), "graded again"
-    monkeypatch.setattr(classroom, "connected", None)  # nothing is missing: no cluster is started
-    assert classroom.grade_class(path, out, options) == rows
+    monkeypatch.setattr(distribution, "connected", None)  # nothing is missing: no cluster is started
+    assert marks(classroom.grade_class(path, out, options)) == marks(rows)
     with classroom.locked(out), pytest.raises(UserError, match="another command"):
         classroom.grade_class(path, out, options)
 
@@ -470,7 +475,7 @@ def test_damaged_data_is_found_before_a_file_is_graded(tmp_path, command):
 
 
 def test_a_scheduler_that_is_not_there_is_an_error_in_a_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(classroom, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(distribution, "CONNECT_SECONDS", 1)
     path = classes.in_folder(tmp_path / "in", classes.plain({"a": b"a"}))
     with pytest.raises(UserError, match="no scheduler answers at tcp://127.0.0.1:1"):
         classroom.grade_class(

@@ -105,12 +105,15 @@ def test_the_zip_holds_what_is_needed_and_nothing_else():
         names = set(archive.namelist())
         modes = {info.filename: info.external_attr >> 16 for info in archive.infolist()}
         pins = archive.read("requirements.txt").decode()
-    code = "import sys, autograder, autograder.gradescope.run, autograder.grading.grading, visualize, loop; print(*("
+    code = "import sys; from autograder import assignments; from autograder.gradescope import run; "
+    code += "from autograder.grading import grading; one = assignments.get('iwae'); one.load(); "
+    code += "one.part('pictures'); one.part('figures'); one.part('demo'); print(*("
     code += "m.__file__ for m in list(sys.modules.values()) if getattr(m, '__file__', None)))"
     imported = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True).stdout
     needed = {f for path in imported.split() for f in names if path == str(ROOT / f)}
-    data = {"autograder/points.toml", "autograder/report.html.jinja", "solutions/reference.json", "pyproject.toml"}
-    inside = {"autograder/worker.py", "autograder/zygote.py"}
+    data = {"autograder/assignments/iwae/points.toml", "autograder/reports/report.html.jinja"}
+    data |= {"solutions/reference.json", "pyproject.toml"}
+    inside = {"autograder/sandbox/worker.py", "autograder/sandbox/zygote.py"}
     base_code = {f"base_code/{path.name}" for path in (ROOT / "base_code").glob("*.py")}
     assert base_code <= names  # a model.py may import what lies beside it
     assert names - needed - base_code == data | inside | {"setup.sh", "run_autograder", "requirements.txt"}

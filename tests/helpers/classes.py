@@ -83,11 +83,14 @@ def zipped(files, edit=None):
 
 
 def results(score):
-    """results.json with one check."""
+    """results.json with two checks, of which one is passed and has that score."""
+    extra = {"submission_sha256": "0", "grader_version": "0", "seed": 0, "sandbox_level": "", "dataset": None}
     return {
-        "score": score, "output": "=evil() of 80 points.", "extra_data": {"nll": {"mode": "off"}},
-        "tests": [{"name": "TODO 1: values", "score": score, "max_score": 80, "tags": ["todo1"],
-                   "extra_data": {"check": "gaussian_values", "verdict": "PASS", "misconception": None}}],
+        "score": score, "output": "=evil() of 80 points.", "execution_time": 1.0,
+        "extra_data": {**extra, "assignment": "iwae", "nll": {"mode": "off"}},
+        "tests": [{"name": f"TODO 1: {check}", "max_score": points, "tags": ["todo1"],
+                   "extra_data": {"check": check, "verdict": verdict, "misconception": None}}
+                  for check, verdict, points in (("values", "PASS", score), ("gradients", "EXCEPTION", 80 - score))],
     }  # fmt: skip
 
 
