@@ -1,8 +1,8 @@
 """The release for students: their files and notebooks, made from solutions/, and the zip to hand out.
 
 In the source, each answer stands between `### BEGIN SOLUTION` and `### END SOLUTION`. The first line
-after BEGIN is a comment, the stub's text: `# TODO 2: one sentence of help`. The release keeps that sentence in
-`raise NotImplementedError("TODO 2: ...")` and drops the answer.
+after BEGIN is a comment, the stub's text: `# TODO n: one sentence of help`. The release keeps that sentence in
+`raise NotImplementedError("TODO n: ...")` and drops the answer.
 """
 
 import functools

@@ -1,7 +1,7 @@
 """What the grader knows of a subject: one Assignment, a frozen value. Without torch, so that it is there at once."""
 
 import functools
-import importlib
+import importlib.util
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Stage:
     help: str
     figures: dict  # {a figure of its summary: the heading of that column in grades.csv}
     quick: str  # the mode that fits into a web platform's ten minutes
-    module: str  # of the assignment's folder, with CHECKS, and the class Run that they are given, such as iwae/nll.py's
+    module: str  # of the assignment's folder: its CHECKS, and the class Run of what they are given
 
     def mode(self, modes):
         """The one that was chosen in {option: mode}, or the default."""
@@ -135,6 +135,10 @@ class Assignment:
     def task(self, id):
         return next(task for task in self.tasks if task.id == id)
 
+    def task_of(self, function):
+        """The Task in which a function is graded."""
+        return next(task for task in self.tasks if function in task.functions)
+
     @property
     def notebook(self):
         """Where the files of its notebook are."""
@@ -152,9 +156,10 @@ class Assignment:
     @functools.cached_property
     def reference(self):
         """The solution as a module."""
-        from run import load_model_file
-
-        return load_model_file(self.solution)
+        spec = importlib.util.spec_from_file_location(f"{self.name}_solution", self.solution)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
 
     @functools.cached_property
     def checks(self):

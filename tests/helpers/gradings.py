@@ -15,3 +15,12 @@ def run_grading(remote, checks=None, **options):
 
 def without_stages(assignment):
     return {stage.option: "off" for stage in assignment.stages}
+
+
+def lost(ledger):
+    return [result for result in ledger.results.values() if result.verdict != "PASS"]
+
+
+def names(ledger):
+    """{check: the mistake that was named} of what was lost."""
+    return {result.check.id: result.misconception for result in lost(ledger) if result.lost}

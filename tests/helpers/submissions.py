@@ -9,24 +9,29 @@ from pathlib import Path
 
 from autograder.assignments.iwae import ASSIGNMENT as IWAE
 from autograder.grading.submission import Submission
-from cli import ROOT
 
-SOLUTION = (ROOT / "solutions" / "model.py").read_text(encoding="utf-8")
-STUB = (ROOT / "base_code" / "model.py").read_text(encoding="utf-8")
+SOLUTION = IWAE.solution.read_text(encoding="utf-8")
+STUB = IWAE.student_file.read_text(encoding="utf-8")
 
 
 def submission(appended="", base=SOLUTION):
-    return Submission(IWAE, Path("model.py"), (base + "\n\n" + appended).encode())
+    """Of the core."""
+    return appended_to(IWAE, base, appended)
 
 
-def wrong(entry):
+def appended_to(assignment, base, text):
+    return Submission(assignment, Path(assignment.file_name), (base + "\n\n" + text).encode())
+
+
+def wrong(entry, assignment=IWAE):
     """The reference with one function replaced by a misconception's formula."""
     function = ast.parse(inspect.getsource(entry.formula)).body[0]
     function.name, function.decorator_list = entry.function, []
     text = "from torch.distributions import Normal\n" + ast.unparse(function)
-    if entry.function == "log_weights":
-        text += "\n\nIWAE.log_weights = log_weights"
-    return submission(text)
+    if method := assignment.signatures.get(f"model.{entry.function}"):
+        owner, _, _ = method.partition(".")
+        text += f"\n\n{owner}.{entry.function} = {entry.function}"
+    return appended_to(assignment, assignment.solution.read_text(encoding="utf-8"), text)
 
 
 RIGHT = {
@@ -768,3 +773,6 @@ def log_mean_exp(a, dim=0):
         }.items()
     },
 }
+
+
+RIGHT_OF = {IWAE.name: RIGHT}  # of each assignment
