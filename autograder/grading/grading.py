@@ -15,7 +15,7 @@ from autograder.grading.verdicts import Lost
 from autograder.grading.version import grader_version
 from autograder.reports.html import html
 from autograder.reports.results import results_json
-from autograder.sandbox.sandbox import LEVELS
+from autograder.sandbox.levels import LEVELS
 from outputs import write_atomically, write_json
 from settings import require
 

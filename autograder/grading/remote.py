@@ -15,7 +15,8 @@ from autograder.grading import trusted
 from autograder.grading.submission import start_sandbox
 from autograder.grading.tensors import FLOATS, MAX_DIMENSIONS, decode, encode
 from autograder.grading.verdicts import Lost, clean
-from autograder.sandbox.sandbox import Broken, Limits, Unavailable
+from autograder.sandbox.errors import Broken, Unavailable
+from autograder.sandbox.sandbox import Limits
 
 WORKER_VERDICTS = ("EXCEPTION", "NOT_IMPLEMENTED", "MEMORY", "EXITED", "PROTOCOL", "NONFINITE")
 TAKE_BACK = "take it back from the file as it was handed out"

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from autograder import ROOT
 from autograder.grading.assignment import Assignment
-from autograder.sandbox.sandbox import HERE, Limits, Sandbox
+from autograder.sandbox.levels import probe
+from autograder.sandbox.sandbox import Limits, Sandbox
 
 MAX_SOURCE = 256 * 2**10
 
 
 def start_sandbox(assignment, level=None, limits=Limits()):  # noqa: B008
-    """A sandbox with the worker in it; it gets ready in the background."""
-    # Beside the worker, all that lies beside the student's file when it is handed out: it may import any of them.
+    """A sandbox whose processes are workers, at the best level where none is given; it gets ready in the background."""
+    # Inside, all that lies beside the student's file when it is handed out: it may import any of them.
     beside = [path for path in (ROOT / "base_code").glob("*.py") if path != assignment.student_file]
-    return Sandbox("worker", [HERE / "worker.py", *beside], level, limits)
+    return Sandbox("worker", beside, probe() if level is None else level, limits)
 
 
 class Rejected(Exception):

@@ -3,7 +3,7 @@
 import safetensors.torch
 import torch
 
-from autograder.sandbox.frames import MAX_HEADER
+from autograder.sandbox.inside.frames import MAX_HEADER
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MAX_DIMENSIONS = 16  # axes of a tensor that a stranger sends

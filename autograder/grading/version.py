@@ -7,8 +7,6 @@ import tomllib
 
 from autograder import ROOT
 
-INSIDE = ("worker", "zygote", "confine", "frames")  # of the sandbox: copied there, so that nothing imports them here
-
 
 @functools.cache
 def kit_files(assignment):
@@ -19,7 +17,7 @@ def kit_files(assignment):
     """
     folder = ROOT / "autograder" / "assignments" / assignment.name
     own = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    inside = [ROOT / "autograder" / "sandbox" / f"{name}.py" for name in INSIDE]
+    inside = (ROOT / "autograder" / "sandbox" / "inside").glob("*.py")  # copied, so that nothing here imports them all
     code = [ROOT / "autograder" / "grading" / "grading.py", *inside, *(path for path in own if path.suffix == ".py")]
     students = [path for path in (ROOT / "base_code").glob("*.py") if path != assignment.student_file]
     found = {*own, *students, *with_imports(code), assignment.solution, *assignment.data_files}

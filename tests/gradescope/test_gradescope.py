@@ -12,7 +12,7 @@ import pytest
 
 from autograder.gradescope import build
 from autograder.grading.version import grader_version
-from autograder.sandbox.sandbox import probe
+from autograder.sandbox.levels import probe
 from cli import ROOT
 from helpers import hostile, submissions
 from helpers.submissions import IWAE

@@ -1,6 +1,6 @@
 """The first process inside a sandbox: confines itself, imports what is slow once, and forks on request.
 
-Started by sandbox.py as `python -I zygote.py CONFIG`, CONFIG being JSON. It runs no stranger's code: each
+Started (command.py) as `python -I zygote.py CONFIG`, CONFIG being JSON. It runs no stranger's code: each
 `start` on its control socket brings a channel and an output pipe for a fresh child, which serves that channel;
 `stop` (or `ended`) kills the child with all that it started, and answers how it had ended. A fork before torch has used
 its threads is safe, and costs milliseconds where importing torch costs seconds.
@@ -80,7 +80,7 @@ def children():
 
 
 def serve(channel):
-    """Answer which of the files of one request can be opened: how sandbox.py tries a level out."""
+    """Answer which of the files of one request can be opened: how levels.py tries a level out."""
     header, _ = frames.receive(channel)
     frames.send(channel, {"opened": [path for path in header["open"] if can_be_opened(path)]})
 
