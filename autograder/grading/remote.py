@@ -13,9 +13,10 @@ import torch
 
 from autograder.grading import trusted
 from autograder.grading.submission import start_sandbox
-from autograder.grading.tensors import FLOATS, MAX_DIMENSIONS, decode, encode
+from autograder.grading.tensors import oddity
 from autograder.grading.verdicts import Lost, clean
 from autograder.sandbox.errors import Broken, Unavailable
+from autograder.sandbox.inside.bodies import decode, encode
 from autograder.sandbox.sandbox import Limits
 
 WORKER_VERDICTS = ("EXCEPTION", "NOT_IMPLEMENTED", "MEMORY", "EXITED", "PROTOCOL", "NONFINITE")
@@ -23,14 +24,12 @@ TAKE_BACK = "take it back from the file as it was handed out"
 CALL_SECONDS = 10.0
 IMPORT_SECONDS = 30.0
 MAX_COUNT = 10**6  # of lines or numbers that a stranger speaks of
-MAX_SIZE = 2**24  # numbers along an axis of a tensor that a stranger sends
 PATIENCE = 120.0  # seconds of all imports and calls of a submission after which each gets a tenth of its time only
 SLOW_SECONDS, MAX_SLOW = 1.0, 2  # a function that failed so slowly so often, or broke the sandbox, is not called again
 START_PAUSES = (0, 0, 2, 10)  # seconds before each try to start a sandbox: what broke it may pass
-SETTINGS = ("default dtype", "default device", "gradient mode", "number of threads", "deterministic algorithms") + (
-    "anomaly detection",
-    "random seed",
-)
+# Settings of torch that change the numbers of other code. A seed that a call sets makes the noise of every training
+# step the same; set once, at import, it changes nothing.
+OTHERS_NUMBERS = ("default dtype", "default device", "gradient mode")
 
 
 def chosen(names, said):
@@ -45,7 +44,7 @@ class Answer:
     output: torch.Tensor
     gradients: dict = field(default_factory=dict)
     edited: list = field(default_factory=list)
-    changed: list = field(default_factory=list)
+    changed: list = field(default_factory=list)  # settings of torch that change the numbers of other code
     reduced: int = 0  # numbers in which an axis of the length that was counted has ended
 
 
@@ -102,7 +101,7 @@ class RemoteFile:
                 verdict = "IMPORT_ERROR"
             self.fail_import(verdict, f"importing the file: {self.told(answer)}")
         self.missing = chosen(self.assignment.names, answer.get("missing"))
-        self.import_changed = chosen(SETTINGS, answer.get("changed"))
+        self.import_changed = chosen(OTHERS_NUMBERS, answer.get("changed"))
 
     def allowed(self, seconds):
         """The time for an import or a call: a file that is slow, dies and is imported again comes to an end, too."""
@@ -200,9 +199,7 @@ class RemoteFile:
         if cotangent is not None:
             tensors["cotangent"] = cotangent
         answer, tensors = self.request(target, header, encode(tensors))
-        odd = [f"a tensor of {tensor.dtype}" for tensor in tensors.values() if tensor.dtype not in FLOATS]
-        odd += [f"a tensor with {t.ndim} axes" for t in tensors.values() if t.ndim > MAX_DIMENSIONS]
-        odd += [f"a tensor of size {max(t.shape)}" for t in tensors.values() if t.ndim and max(t.shape) > MAX_SIZE]
+        odd = [found for tensor in tensors.values() if (found := oddity(tensor))]
         if "output" not in tensors:
             odd.append(f"a {clean(answer.get('type'), 60)}")
         if odd:
@@ -213,6 +210,6 @@ class RemoteFile:
             output,
             {name.removeprefix("gradient."): tensor for name, tensor in tensors.items()},
             chosen(inputs, answer.get("edited")),
-            chosen(SETTINGS, answer.get("changed")),
+            chosen((*OTHERS_NUMBERS, "random seed"), answer.get("changed")),
             min(reduced, MAX_COUNT) if isinstance(reduced, int) else 0,
         )
