@@ -2,11 +2,12 @@
 
 import torch
 
-from autograder.grading.judge import describe_call, expect
+from autograder.grading.judge import Case, Draw, describe_call, expect
+from autograder.grading.remote import RemoteFile
 from autograder.grading.verdicts import Lost
 
 
-def expect_no_side_effects(remote, draw, case):
+def expect_no_side_effects(remote: RemoteFile, draw: Draw, case: Case) -> None:
     """Two calls on the same inputs give the same right answer, change no input and no setting that others depend on."""
     outputs = []
     for seed in (draw.seed(), draw.seed()):

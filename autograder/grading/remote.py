@@ -7,17 +7,20 @@ here, numbers in judge.py, and a forged answer is just a wrong answer.
 import contextlib
 import functools
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NoReturn
 
-import torch
+from torch import Tensor
 
 from autograder.grading import trusted
-from autograder.grading.submission import start_sandbox
-from autograder.grading.tensors import oddity
+from autograder.grading.submission import Submission, start_sandbox
+from autograder.grading.tensors import Tensors, oddity
 from autograder.grading.verdicts import Lost, clean
 from autograder.sandbox.errors import Broken, Unavailable
 from autograder.sandbox.inside.bodies import decode, encode
-from autograder.sandbox.sandbox import Limits
+from autograder.sandbox.process import Process
+from autograder.sandbox.sandbox import Limits, Sandbox
 
 WORKER_VERDICTS = ("EXCEPTION", "NOT_IMPLEMENTED", "MEMORY", "EXITED", "PROTOCOL", "NONFINITE")
 TAKE_BACK = "take it back from the file as it was handed out"
@@ -32,7 +35,7 @@ START_PAUSES = (0, 0, 2, 10)  # seconds before each try to start a sandbox: what
 OTHERS_NUMBERS = ("default dtype", "default device", "gradient mode")
 
 
-def chosen(names, said):
+def chosen(names: Iterable[str], said: object) -> list[str]:
     """Those of the names that a stranger's list has."""
     return [name for name in names if isinstance(said, list) and name in said]
 
@@ -41,25 +44,36 @@ def chosen(names, said):
 class Answer:
     """What a call returned."""
 
-    output: torch.Tensor
-    gradients: dict = field(default_factory=dict)
-    edited: list = field(default_factory=list)
-    changed: list = field(default_factory=list)  # settings of torch that change the numbers of other code
+    output: Tensor
+    gradients: Tensors = field(default_factory=dict)
+    edited: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)  # settings of torch that change the numbers of other code
     reduced: int = 0  # numbers in which an axis of the length that was counted has ended
 
 
 class RemoteFile:
     """A submission whose functions can be called: in a sandbox, one process for each task, begun anew when it broke."""
 
-    def __init__(self, submission, level=None, limits=Limits(), sandbox=None):  # noqa: B008
+    def __init__(
+        self,
+        submission: Submission,
+        level: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008
+        sandbox: Sandbox | None = None,
+    ):
         """sandbox: one that was started before; otherwise one of this level and these limits is started now."""
         self.submission, self.level, self.limits = submission, level, limits
         self.assignment = submission.assignment
-        self.sandbox, self.process, self.task, self.created = None, None, None, None
-        self.failed_import, self.failed_start = None, None  # what every check of the submission has lost
-        self.slow_failures = {}
+        self.sandbox: Sandbox | None = None
+        self.process: Process | None = None  # that answers now, for one task
+        self.task = ""
+        self.created: Tensors | None = None  # the weights of `model` in that process
+        self.failed_import: Lost | None = None  # what every check of the submission has lost
+        self.failed_start: Lost | None = None  # the same
+        self.slow_failures: dict[str, list[str]] = {}
         self.patience = PATIENCE
-        self.import_changed = []
+        self.missing: list[str] = []
+        self.import_changed: list[str] = []
         if submission.rejected:
             self.failed_import = Lost("IMPORT_ERROR", submission.rejected)
         else:
@@ -76,7 +90,7 @@ class RemoteFile:
     def __exit__(self, *_):
         self.close()
 
-    def open(self, task):
+    def open(self, task: str) -> None:
         """Make the process of a task ready: Lost where the file cannot be imported."""
         if self.failed_import:
             raise self.failed_import
@@ -103,16 +117,16 @@ class RemoteFile:
         self.missing = chosen(self.assignment.names, answer.get("missing"))
         self.import_changed = chosen(OTHERS_NUMBERS, answer.get("changed"))
 
-    def allowed(self, seconds):
+    def allowed(self, seconds: float) -> float:
         """The time for an import or a call: a file that is slow, dies and is imported again comes to an end, too."""
         return seconds if self.patience > 0 else seconds / 10
 
-    def fail_import(self, verdict, detail):
+    def fail_import(self, verdict: str, detail: str) -> NoReturn:
         advice = "a file that can be imported; what is to run goes below if __name__ == '__main__':"
         self.failed_import = Lost(verdict, detail, right=advice, printed=self.printed())
         raise self.failed_import
 
-    def start(self):
+    def start(self) -> Process:
         """A fresh process; a sandbox that does not start is tried again, and is never the student's fault."""
         if self.failed_start:
             raise self.failed_start
@@ -127,16 +141,17 @@ class RemoteFile:
         self.failed_start = Lost("INFRA", f"the sandbox does not start: {reason}")
         raise self.failed_start
 
-    def printed(self):
+    def printed(self) -> str:
+        assert self.process, "open() comes first"
         return clean(self.process.output.text(ended=not self.process.is_open)[-600:], 600)
 
     @staticmethod
-    def told(answer):
+    def told(answer: dict) -> str:
         line = answer.get("line")
         where = f"line {line}: " if isinstance(line, int) and 0 < line < MAX_COUNT else ""
         return where + clean(answer.get("text", ""), 400)
 
-    def request(self, target, header, body, seconds=None):
+    def request(self, target: str, header: dict, body: bytes, seconds: float | None = None) -> tuple[dict, Tensors]:
         """A request about a function: its answer, checked for failures. Lost for everything that goes wrong."""
         called = self.assignment.signatures.get(target, target)
         if len(self.slow_failures.get(target, [])) >= MAX_SLOW:
@@ -152,13 +167,14 @@ class RemoteFile:
             return self.answer(header, body, seconds)
         except Lost as lost:
             lost.called = called
-            if time.monotonic() - begun > SLOW_SECONDS or not self.sandbox.is_open:
+            if time.monotonic() - begun > SLOW_SECONDS or not (self.sandbox and self.sandbox.is_open):
                 self.slow_failures.setdefault(target, []).append(lost.verdict)
             raise
         finally:
             self.patience -= time.monotonic() - begun
 
-    def answer(self, header, body, seconds):
+    def answer(self, header: dict, body: bytes, seconds: float) -> tuple[dict, Tensors]:
+        assert self.process, "open() comes first"
         try:
             functions = self.assignment.task(self.task).trusted
             consult = functools.partial(trusted.answer, self.assignment.reference, functions)
@@ -176,7 +192,7 @@ class RemoteFile:
             verdict = "EXCEPTION"
         raise Lost(verdict, self.told(answer), printed=self.printed())
 
-    def create(self, task, target, keywords, weights, dtype):
+    def create(self, task: str, target: str, keywords: dict, weights: Tensors, dtype: str) -> None:
         """Make `model` of a class of the submission, with these weights, unless the process has it already."""
         self.open(task)
         if target in self.missing:
@@ -187,13 +203,23 @@ class RemoteFile:
         self.request(target, header, encode(weights))
         self.created = weights
 
-    def call(self, task, target, inputs, gradients=(), cotangent=None, seed=0, counted=None, **keywords):
+    def call(
+        self,
+        task: str,
+        target: str,
+        inputs: Tensors,
+        gradients: Iterable[str] = (),
+        cotangent: Tensor | None = None,
+        seed: int = 0,
+        counted: int | None = None,
+        **keywords,
+    ) -> Answer:
         """Call a function with tensors {name: tensor}; with a cotangent, also its gradients. Returns an Answer."""
         self.open(task)
         if target in self.missing:
             text = f"{self.assignment.file_name} has no function {target}; {TAKE_BACK}"
             raise Lost("IMPORT_ERROR", text, self.assignment.signatures[target])
-        header = {"do": "call", "target": target, "arguments": list(inputs), "keywords": keywords}
+        header: dict = {"do": "call", "target": target, "arguments": list(inputs), "keywords": keywords}
         header |= {"gradients": list(gradients), "seed": seed, "counted": counted}
         tensors = dict(inputs)
         if cotangent is not None:

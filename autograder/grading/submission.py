@@ -3,8 +3,10 @@
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from autograder import ROOT
 from autograder.grading.assignment import Assignment
@@ -14,7 +16,7 @@ from autograder.sandbox.sandbox import Limits, Sandbox
 MAX_SOURCE = 256 * 2**10
 
 
-def start_sandbox(assignment, level=None, limits=Limits()):  # noqa: B008
+def start_sandbox(assignment: Assignment, level: int | None = None, limits: Limits = Limits()) -> Sandbox:  # noqa: B008
     """A sandbox whose processes are workers, at the best level where none is given; it gets ready in the background."""
     # Inside, all that lies beside the student's file when it is handed out: it may import any of them.
     beside = [path for path in (ROOT / "base_code").glob("*.py") if path != assignment.student_file]
@@ -35,12 +37,12 @@ class Submission:
     rejected: str = ""
 
     @classmethod
-    def read(cls, assignment, path):
+    def read(cls, assignment: Assignment, path: Path | str) -> Self:
         path = Path(path)
         return cls.take(assignment, path, lambda: read_file(path, MAX_SOURCE))
 
     @classmethod
-    def take(cls, assignment, path, read):
+    def take(cls, assignment: Assignment, path: Path, read: Callable[[], bytes]) -> Self:
         """read: a function that returns the file's bytes, or raises Rejected."""
         try:
             source = read()
@@ -50,11 +52,11 @@ class Submission:
             return cls(assignment, path, b"", str(reason))
 
     @property
-    def sha256(self):
+    def sha256(self) -> str:
         return hashlib.sha256(self.source).hexdigest()
 
 
-def read_file(path, limit):
+def read_file(path: Path, limit: int) -> bytes:
     """The bytes of a regular file of limited size; no link is followed, no pipe is waited for."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -82,7 +84,7 @@ def at_most(limit):
     return f"at most {limit:,} are read"
 
 
-def check_source(name, source):
+def check_source(name: str, source: bytes) -> None:
     """Rejected, with advice, for what can be no Python file."""
     if source[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise Rejected(f"{name} is saved as UTF-16; save it as UTF-8")

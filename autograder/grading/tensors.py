@@ -1,13 +1,15 @@
 """Tensors in the judge's hands: which of a stranger's it computes with, and gradients."""
 
 import torch
+from torch import Tensor
 
+Tensors = dict[str, Tensor]
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MAX_DIMENSIONS = 16
 MAX_SIZE = 2**24  # numbers along an axis
 
 
-def oddity(tensor):
+def oddity(tensor: Tensor) -> str:
     """What keeps the judge from computing with a stranger's tensor, in words; "" where nothing does."""
     if tensor.dtype not in FLOATS:
         return f"a tensor of {tensor.dtype}"
@@ -18,7 +20,7 @@ def oddity(tensor):
     return ""
 
 
-def vector_jacobian(output, sources, cotangent):
+def vector_jacobian(output: Tensor, sources: Tensors, cotangent: Tensor) -> Tensors:
     """The gradients of (cotangent * output).sum() to {name: tensor}; zeros for what it does not depend on."""
     if not output.requires_grad:
         return {name: torch.zeros_like(tensor) for name, tensor in sources.items()}

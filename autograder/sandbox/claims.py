@@ -10,7 +10,7 @@ from autograder.sandbox.errors import Unavailable
 started = itertools.count()  # sandboxes of this process
 
 
-def claim(name):
+def claim(name: str) -> socket.socket | None:
     """A socket that claims the name on this machine while it is open; None where it is taken."""
     socket_of_name = socket.socket(socket.AF_UNIX)
     try:
@@ -22,7 +22,7 @@ def claim(name):
         return None
 
 
-def claim_user_id():
+def claim_user_id() -> tuple[int, socket.socket]:
     """A user id that no other sandbox of this machine has now, and the claim.
 
     Shared, it would share the limits, and at level 2 the end of one sandbox would end the other. The next sandbox
@@ -36,7 +36,7 @@ def claim_user_id():
     raise Unavailable("no user id is free")
 
 
-def claim_processors(n):
+def claim_processors(n: int) -> tuple[list[int] | None, list[socket.socket]]:
     """n processors that no other sandbox of this machine has, and the claims; all where so many are not free.
 
     However many processes a submission starts, it then slows no other one.
@@ -44,7 +44,7 @@ def claim_processors(n):
     known = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if n >= len(known):
         return None, []
-    claims = {}
+    claims: dict[int, socket.socket] = {}
     for processor in known:
         if len(claims) < n and (taken := claim(f"sandbox-processor-{processor}")):
             claims[processor] = taken

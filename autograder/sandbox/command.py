@@ -59,7 +59,7 @@ def command(sandbox, config):
     return [*FIRST_TO_GO, *python] if level >= 1 else python
 
 
-def drop_to(user_id):
+def drop_to(user_id: int) -> list[str]:
     """The prefix of a command: for good another user, without any capability."""
     who = ["--reuid", str(user_id), "--regid", str(user_id), "--clear-groups"]
     return ["setpriv", *who, "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]
@@ -92,7 +92,7 @@ def bubblewrap(sandbox):
     return [*always, "--as-pid-1", "--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"]
 
 
-def view():
+def view() -> list[str]:
     """The mounts of visible folders, with emptiness over hidden ones inside them, and over that what is visible again.
 
     An environment with the installed packages may lie in the kit, and the kit below the interpreter.

@@ -5,11 +5,11 @@ class Broken(Exception):
     """A process that gives no more answers: (verdict, one sentence)."""
 
     @property
-    def verdict(self):
+    def verdict(self) -> str:
         return self.args[0]
 
     @property
-    def detail(self):
+    def detail(self) -> str:
         return self.args[1]
 
 

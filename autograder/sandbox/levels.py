@@ -29,17 +29,17 @@ TOOLS = {3: ("bwrap", "setpriv"), 2: ("setpriv",), 1: (), 0: ()}
 
 
 @functools.cache
-def probe():
+def probe() -> int:
     """The best level that works on this machine."""
     return next(level for level in LEVELS if works(level))
 
 
-def works(level):
+def works(level: int) -> bool:
     return not obstacle(level)
 
 
 @functools.cache
-def try_out(level):
+def try_out(level: int) -> tuple[Sandbox, dict]:
     """A sandbox of this level, closed again, and the answer which of some files can be opened in it: none should be."""
     secrets = [Path(__file__).resolve(), *(ROOT / "solutions").rglob("*.py")]
     with Sandbox("zygote", [], level) as sandbox:
@@ -47,7 +47,7 @@ def try_out(level):
     return sandbox, answer
 
 
-def obstacle(level):
+def obstacle(level: int) -> str:
     """Why a sandbox of this level cannot be had on this machine, in words; "" where it can."""
     if level == 0:
         return ""
@@ -73,7 +73,7 @@ def obstacle(level):
     return ""
 
 
-def enforced(level):
+def enforced(level: int) -> dict[str, str]:
     """What a sandbox of this level enforces on this machine, in words: {what: how}."""
     sandbox, _ = try_out(level)
     limits, holds, has_own_user = sandbox.limits, sandbox.holds, sandbox.has_own_user or level == 3

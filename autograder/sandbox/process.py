@@ -6,10 +6,12 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 from autograder.sandbox.errors import Broken
 from autograder.sandbox.inside import frames
 
+Consult = Callable[[dict, bytes], tuple[dict, bytes]]
 KEPT_OUTPUT = 32 * 2**10  # bytes of the beginning, and of the end
 
 
@@ -19,7 +21,7 @@ class Output:
     However much is printed in the end: only a flood, more than the limit in one request, closes the channel.
     """
 
-    def __init__(self, descriptor, limit, channel):
+    def __init__(self, descriptor: int, limit: int, channel: socket.socket):
         self.head, self.tail, self.size = bytearray(), bytearray(), 0
         self.limit, self.channel, self.allowed, self.is_flooded = limit, channel, limit, False
         self.thread = threading.Thread(target=self.drain, args=(descriptor,), daemon=True)
@@ -47,7 +49,7 @@ class Output:
         if len(self.tail) > 4 * KEPT_OUTPUT:  # seldom: small parts come by the thousand
             del self.tail[:-KEPT_OUTPUT]
 
-    def text(self, ended):
+    def text(self, ended: bool) -> str:
         if ended:  # then the rest comes at once
             self.thread.join(1)
         tail = self.tail[-KEPT_OUTPUT:]
@@ -63,7 +65,9 @@ class Process:
         self.sandbox, self.channel, self.output = sandbox, channel, output
         self.is_open = True
 
-    def request(self, header, body=b"", seconds=10.0, consult=None):
+    def request(
+        self, header: dict, body: bytes = b"", seconds: float = 10.0, consult: Consult | None = None
+    ) -> tuple[dict, bytes]:
         """Send a request and wait for its answer, a header and a body. Broken where none comes; it is closed then.
 
         consult: a function of header and body that answers what the process "ask"s in the meantime.
@@ -94,7 +98,7 @@ class Process:
             detail = f"the process ended itself with exit status {code}" if code >= 0 else died_of(-code)
         raise Broken(verdict, detail)
 
-    def close(self, has_ended=False):
+    def close(self, has_ended: bool = False) -> int | None:
         """Kill the process and all that it started. Returns its wait status if it had ended before, else None."""
         if not self.is_open:
             return None
@@ -103,6 +107,6 @@ class Process:
         return self.sandbox.stop(b"ended" if has_ended else b"stop")
 
 
-def died_of(number):
+def died_of(number: int) -> str:
     names = {s.value: s.name for s in signal.Signals}
     return f"the process was ended by signal {names.get(number, number)}"

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Limits:
 class Sandbox:
     """A confined zygote. It starts at once, in the background; start() waits for it."""
 
-    def __init__(self, serve, files, level, limits=Limits()):  # noqa: B008
+    def __init__(self, serve: str, files: Iterable[Path], level: int, limits: Limits = Limits()):  # noqa: B008
         """serve: the name of the module, one of the files (paths), whose serve(channel) answers requests."""
         self.level, self.limits = level, limits
         self.folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
@@ -66,7 +67,7 @@ class Sandbox:
         finally:
             inside.close()
 
-    def wait(self):
+    def wait(self) -> None:
         """Wait until it is ready to start processes; Unavailable where it never is."""
         if self.is_ready:
             return
@@ -77,7 +78,7 @@ class Sandbox:
             raise Unavailable(f"the sandbox did not start ({type(error).__name__}): {self.said}") from None
         self.is_ready = True
 
-    def start(self):
+    def start(self) -> Process:
         """A fresh Process. Unavailable where the sandbox has been damaged: make a new one."""
         self.wait()
         channel, inside = socket.socketpair()
@@ -92,7 +93,7 @@ class Sandbox:
             os.close(writer)
         return Process(self, channel, Output(reader, self.limits.output, channel))
 
-    def stop(self, message):
+    def stop(self, message: bytes) -> int | None:
         try:
             self.control.sendall(message)
             header, _ = frames.receive(self.control, time.monotonic() + 2)
@@ -102,15 +103,15 @@ class Sandbox:
             return None
 
     @property
-    def is_open(self):
+    def is_open(self) -> bool:
         return self.folder.exists()
 
     @property
-    def has_own_user(self):
+    def has_own_user(self) -> bool:
         """Whether it runs as another user of this machine, without namespaces."""
         return os.geteuid() == 0 and (self.level == 2 or (self.level == 1 and lies_open()))
 
-    def close(self):
+    def close(self) -> None:
         """End everything inside, and remove its folder."""
         if not self.is_open:
             return
@@ -126,7 +127,7 @@ class Sandbox:
         self.end_claims()
         remove(self.folder)
 
-    def end_claims(self):
+    def end_claims(self) -> None:
         for claim in (self.claim, *self.processor_claims):
             claim.close()
 
@@ -137,7 +138,7 @@ class Sandbox:
         self.close()
 
 
-def copy_files(folder, files, owner):
+def copy_files(folder: Path, files: Iterable[Path], owner: int | None) -> None:
     """grader/ with what runs inside, to be read only; work/ to be written (bubblewrap has its own in memory)."""
     folder.chmod(0o711)
     for name in ("grader", "work"):
@@ -150,7 +151,7 @@ def copy_files(folder, files, owner):
         (folder / "grader" / path.name).chmod(0o644)
 
 
-def remove(folder):
+def remove(folder: Path | str) -> None:
     """Remove what a submission may have filled with anything: folders nested beyond every limit, closed ones."""
     for program in (["rm", "-rf"], ["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
         if Path(folder).exists():

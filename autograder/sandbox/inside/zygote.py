@@ -44,7 +44,6 @@ def start_child(serve, control, channel, output):
         serve(socket.socket(fileno=channel))
     finally:
         os._exit(0)  # never back into the loop of the zygote
-    return None
 
 
 def stop_child(pid, alone, patience):
