@@ -101,16 +101,16 @@ def run_sandbox(arguments):
     from rich.console import Console
     from rich.table import Table
 
-    from autograder.sandbox import sandbox
+    from autograder.sandbox.levels import LEVELS, enforced, obstacle
 
-    obstacles = {level: sandbox.obstacle(level) for level in sandbox.LEVELS}
-    best = next(level for level, obstacle in obstacles.items() if not obstacle)
-    table = Table(title=f"{sandbox.LEVELS[best]}: what a submission gets here", box=box.SIMPLE, show_header=False)
-    for row in sandbox.enforced(best).items():
+    obstacles = {level: obstacle(level) for level in LEVELS}
+    best = next(level for level in LEVELS if not obstacles[level])
+    table = Table(title=f"{LEVELS[best]}: what a submission gets here", box=box.SIMPLE, show_header=False)
+    for row in enforced(best).items():
         table.add_row(*row)
     Console(highlight=False).print(table)
-    for level, obstacle in obstacles.items():
-        print(f"{sandbox.LEVELS[level]}: {obstacle or 'works here'}")
+    for level, reason in obstacles.items():
+        print(f"{LEVELS[level]}: {reason or 'works here'}")
 
 
 def run_gradescope(arguments):

@@ -24,7 +24,7 @@ class Settings:
     test_k: int = setting(100, "samples per image for the test NLL", type=int)
     epochs: int = setting(30, "passes over the training images (digits: 100; paper: 3280)", type=int)
     batch_size: int = setting(128, "images per step (digits: 32; paper: 20)", type=int)
-    hidden: tuple = setting((100,), "hidden units, one number for each layer", type=int, nargs="+")
+    hidden: tuple[int, ...] = setting((100,), "hidden units, one number for each layer", type=int, nargs="+")
     d_latent: int = setting(10, "latent units D", type=int)
     untied: bool = setting(False, "a head for mu and one for sigma, in place of the tied one", action="store_true")
     lr: float = setting(1e-3, "Adam's learning rate", type=float)
@@ -47,10 +47,10 @@ class Settings:
             raise UserError(f"--train-k {self.train_k}: an autoencoder draws no samples; add --objective vae or iwae")
 
     @property
-    def adam_eps(self):
+    def adam_eps(self) -> float:
         return 1e-4 if self.preset == "paper" else 1e-8
 
-    def lr_at(self, epoch):
+    def lr_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0.
 
         The paper's schedule (Burda et al., section 5): lr * 10^(-i/7) for 3^i epochs, i = 0 ... 7.
@@ -70,7 +70,7 @@ DATASETS = {"mnist": {}, "digits": {"epochs": 100, "batch_size": 32}}
 OBJECTIVES = {"ae": {}, "vae": {}, "iwae": {"train_k": 10}}
 
 
-def complete(given, dataset):
+def complete(given: dict, dataset: str) -> Settings:
     """Settings from the options that were given; the dataset, objective and preset set the other defaults."""
     preset, objective = given.get("preset", "course"), given.get("objective", "ae")
     model = resolve(given.get("model", Settings.model))
@@ -80,16 +80,16 @@ def complete(given, dataset):
     return Settings(**{**DATASETS[dataset], **OBJECTIVES[objective], **PRESETS[preset], **own})
 
 
-def require(condition, name, found, expected):
+def require(condition: object, name: str, found: object, expected: str) -> None:
     if not condition:
         raise UserError(f"--{name.replace('_', '-')} is {found}: expected {expected}")
 
 
-def require_count(name, found):
+def require_count(name: str, found: int) -> None:
     require(1 <= found <= LARGEST, name, found, f"a whole number from 1 to {LARGEST:,}")
 
 
-def add_settings(parser):
+def add_settings(parser: argparse.ArgumentParser) -> None:
     """One option for each field of Settings; an option that is not given leaves no trace in the result."""
     for f in dataclasses.fields(Settings):
         default = " ".join(map(str, f.default)) if isinstance(f.default, tuple) else f.default

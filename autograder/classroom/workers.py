@@ -20,8 +20,9 @@ import traceback
 from pathlib import Path
 
 from autograder import ROOT, assignments
-from autograder.sandbox import frames
-from autograder.sandbox.sandbox import probe, remove
+from autograder.sandbox.inside import frames
+from autograder.sandbox.levels import probe
+from autograder.sandbox.sandbox import remove
 from cli import UserError
 
 BASE_SECONDS = 900  # for a submission without stages: more than the limits of all requests to a sandbox together

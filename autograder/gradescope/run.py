@@ -57,7 +57,8 @@ def grade(root, assignment):
     files, _, _ = folder_listing(root / "submission", assignment)
     submission, notes = HandIn(Student("submission"), assignment, files).read()
     from autograder.grading import grading
-    from autograder.sandbox.sandbox import lies_open, probe
+    from autograder.sandbox.folders import lies_open
+    from autograder.sandbox.levels import probe
 
     if os.geteuid() == 0:  # this copy of the kit is for Gradescope alone, so that nobody else has to read it
         ROOT.chmod(0o700)

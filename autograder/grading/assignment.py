@@ -3,9 +3,11 @@
 import functools
 import importlib.util
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from autograder import ROOT
 
@@ -16,8 +18,8 @@ class Task:
 
     id: str  # the tag of its checks, and their marker for pytest -m
     title: str
-    functions: tuple = ()  # that are graded
-    trusted: tuple = ()  # functions of other tasks: the grader's own stand in for them meanwhile
+    functions: tuple[str, ...] = ()  # that are graded
+    trusted: tuple[str, ...] = ()  # functions of other tasks: the grader's own stand in for them meanwhile
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,13 @@ class Stage:
 
     task: str
     option: str  # of the command line
-    modes: dict  # what the option can be, the default first and "off" last: seconds that it may take at most
+    modes: dict[str, int]  # what the option can be, the default first and "off" last: seconds that it takes at most
     help: str
-    figures: dict  # {a figure of its summary: the heading of that column in grades.csv}
+    figures: dict[str, str]  # {a figure of its summary: the heading of that column in grades.csv}
     quick: str  # the mode that fits into a web platform's ten minutes
     module: str  # of the assignment's folder: its CHECKS, and the class Run of what they are given
 
-    def mode(self, modes):
+    def mode(self, modes: dict[str, str] | None) -> str:
         """The one that was chosen in {option: mode}, or the default."""
         return (modes or {}).get(self.option, next(iter(self.modes)))
 
@@ -54,7 +56,7 @@ class Misconception:
 
     id: str
     function: str  # of the student's file
-    formula: Callable  # with that function's signature
+    formula: Callable[..., Any]  # with that function's signature
     why: str  # it is wrong, in two sentences
     read: str  # where
     explains: str = ""  # what no formula reproduces: "extremes", where moderate inputs were right, or "random" numbers
@@ -69,10 +71,10 @@ class Notebook:
     released: Path  # what students get
 
 
-class Checks(list):
+class Checks(list[Check]):
     """The checks of a module, which its functions register with: @CHECKS.add(task, title)."""
 
-    def __init__(self, points):
+    def __init__(self, points: dict[str, dict[str, float]]):
         """points: {task: {check: points}}"""
         super().__init__()
         self.points = points
@@ -86,7 +88,7 @@ class Checks(list):
         return register
 
 
-class Misconceptions(list):
+class Misconceptions(list[Misconception]):
     """The misconceptions of a module, whose formulas register with: @MISCONCEPTIONS.add(id, function, why, read)."""
 
     def add(self, id, function, why, read, explains=""):
@@ -105,34 +107,34 @@ class Assignment:
     title: str  # the column of a gradebook
     file: str  # what students edit and hand in, from the project's root
     source: str  # the same with solutions
-    tasks: tuple
-    signatures: dict  # {what is called: how the feedback writes it}
-    names: tuple  # what the file must offer
-    stages: tuple = ()
+    tasks: tuple[Task, ...]
+    signatures: dict[str, str]  # {what is called: how the feedback writes it}
+    names: Sequence[str]  # what the file must offer
+    stages: tuple[Stage, ...] = ()
     has_notebook: bool = False
-    data: tuple = ()  # further files that can change a mark, from the project's root
+    data: tuple[str, ...] = ()  # further files that can change a mark, from the project's root
 
     @property
-    def student_file(self):
+    def student_file(self) -> Path:
         return ROOT / self.file
 
     @property
-    def file_name(self):
+    def file_name(self) -> str:
         return self.student_file.name
 
     @property
-    def solution(self):
+    def solution(self) -> Path:
         return ROOT / self.source
 
     @property
-    def data_files(self):
+    def data_files(self) -> list[Path]:
         return [ROOT / name for name in self.data]
 
     @property
-    def folder(self):
+    def folder(self) -> Path:
         return ROOT / "autograder" / "assignments" / self.name
 
-    def task(self, id):
+    def task(self, id: str) -> Task:
         return next(task for task in self.tasks if task.id == id)
 
     def task_of(self, function):
@@ -140,7 +142,7 @@ class Assignment:
         return next(task for task in self.tasks if function in task.functions)
 
     @property
-    def notebook(self):
+    def notebook(self) -> Notebook:
         """Where the files of its notebook are."""
         return Notebook(
             ROOT / "solutions" / "notebooks" / f"{self.name}.py",
@@ -149,12 +151,12 @@ class Assignment:
         )
 
     @functools.cached_property
-    def points(self):
+    def points(self) -> dict[str, dict[str, float]]:
         """{task: {check: points}}"""
         return tomllib.loads((self.folder / "points.toml").read_text(encoding="utf-8"))
 
     @functools.cached_property
-    def reference(self):
+    def reference(self) -> ModuleType:
         """The solution as a module."""
         spec = importlib.util.spec_from_file_location(f"{self.name}_solution", self.solution)
         module = importlib.util.module_from_spec(spec)
@@ -162,16 +164,16 @@ class Assignment:
         return module
 
     @functools.cached_property
-    def checks(self):
+    def checks(self) -> tuple[Check, ...]:
         """Those of the functions, without the stages'."""
         return tuple(self.part("checks").CHECKS)
 
     @functools.cached_property
-    def misconceptions(self):
+    def misconceptions(self) -> dict[str, Misconception]:
         """{id: Misconception}"""
         return {entry.id: entry for entry in self.part("misconceptions").MISCONCEPTIONS}
 
-    def needs_data(self, modes):
+    def needs_data(self, modes: dict[str, str] | None) -> bool:
         """Whether a stage runs in the modes {option: mode}, and so looks at a dataset."""
         return any(stage.mode(modes) != "off" for stage in self.stages)
 
@@ -179,6 +181,6 @@ class Assignment:
         """Import all that a grading needs, for processes that will be forked."""
         return self.reference, self.checks, self.misconceptions, [self.part(stage.module) for stage in self.stages]
 
-    def part(self, module):
+    def part(self, module: str) -> ModuleType:
         """A module of the assignment's folder."""
         return importlib.import_module(f"autograder.assignments.{self.name}.{module}")

@@ -4,9 +4,12 @@ import contextlib
 import secrets
 import time
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import torch
 
+from autograder.grading.assignment import Check
 from autograder.grading.judge import Draw
 from autograder.grading.ledger import Ledger, Result
 from autograder.grading.remote import RemoteFile
@@ -15,7 +18,8 @@ from autograder.grading.verdicts import Lost
 from autograder.grading.version import grader_version
 from autograder.reports.html import html
 from autograder.reports.results import results_json
-from autograder.sandbox.sandbox import LEVELS
+from autograder.sandbox.levels import LEVELS
+from autograder.sandbox.sandbox import Sandbox
 from outputs import write_atomically, write_json
 from settings import require
 
@@ -23,7 +27,15 @@ from settings import require
 class Grading:
     """The checks of one submission, called through its RemoteFile, whom the caller closes."""
 
-    def __init__(self, remote, modes=None, seed=None, folder=None, voice="student", dataset="auto"):
+    def __init__(
+        self,
+        remote: RemoteFile,
+        modes: dict[str, str] | None = None,
+        seed: int | None = None,
+        folder: Path | None = None,
+        voice: str = "student",
+        dataset: str = "auto",
+    ):
         """modes: {a stage's option: how it is graded}; its first mode where none is given. The stages use the dataset.
 
         folder: where results.json and report.html go, if anywhere.
@@ -32,7 +44,8 @@ class Grading:
         assignment = self.submission.assignment
         seed = secrets.randbits(32) if seed is None else seed
         require(seed >= 0, "seed", seed, "0 or more")
-        self.begun, self.runs, checks = time.monotonic(), {}, list(assignment.checks)
+        self.begun, checks = time.monotonic(), list(assignment.checks)
+        self.runs: dict[str, Any] = {}  # {a stage's task: its Run}
         for stage in assignment.stages:
             mode = stage.mode(modes)
             if mode != "off":
@@ -56,15 +69,15 @@ class Grading:
         self.write()
 
     @property
-    def checks(self):
+    def checks(self) -> list[Check]:
         return self.ledger.checks
 
     @property
-    def sandbox_level(self):
+    def sandbox_level(self) -> str:
         sandbox = self.remote.sandbox
         return LEVELS[sandbox.level] if sandbox else "not needed: the file was not run"
 
-    def run(self, check):
+    def run(self, check: Check) -> Result:
         """Run one check, write the ledger, and return its Result."""
         result, stage = self.ledger.results[check.id], self.runs.get(check.task)
         begun = time.monotonic()
@@ -77,7 +90,7 @@ class Grading:
         self.write()
         return result
 
-    def attempt(self, check):
+    def attempt(self, check: Check) -> Lost | None:
         """Run one check. Returns what was lost, or None."""
         stage = self.runs.get(check.task)
         try:
@@ -94,7 +107,7 @@ class Grading:
             return Lost("INFRA", f"the grader failed: {type(error).__name__}: {error}")
         return None
 
-    def reference_passes(self, check):
+    def reference_passes(self, check: Check) -> bool:
         """Whether the reference passes the check with these inputs: then what failed here is the file's fault."""
         assignment = self.submission.assignment
         try:
@@ -104,13 +117,13 @@ class Grading:
             return False
         return True
 
-    def lost_of(self, id):
+    def lost_of(self, id: str) -> tuple[Check, Lost | None]:
         """(Check, what was lost in it or None) of a check by its id, which may not have run."""
         result = self.ledger.results[id]
         lost = self.attempt(result.check) if result.verdict == "NOT_RUN" else result.lost
         return result.check, lost
 
-    def write(self):
+    def write(self) -> None:
         ledger = self.ledger
         ledger.seconds, ledger.sandbox_level = time.monotonic() - self.begun, self.sandbox_level
         ledger.dataset = next((run.data for run in ledger.runs.values()), None)
@@ -119,7 +132,7 @@ class Grading:
         if self.folder:
             write_json(self.folder / "results.json", results_json(self.ledger))
 
-    def write_html(self):
+    def write_html(self) -> None:
         if self.folder:
             write_atomically(self.folder / "report.html", html(self.ledger).encode())
 
@@ -135,7 +148,7 @@ def one_thread():
         torch.set_num_threads(n_threads)
 
 
-def set_aside(submission, reason, **options):
+def set_aside(submission: Submission, reason: str, **options) -> Ledger:
     """The Ledger, not a mark, of a submission that could not be graded."""
     with RemoteFile(replace(submission, rejected=reason)) as remote:
         grading = Grading(remote, **options)
@@ -146,7 +159,7 @@ def set_aside(submission, reason, **options):
     return grading.ledger
 
 
-def grade(submission, sandbox=None, **options):
+def grade(submission: Submission, sandbox: Sandbox | None = None, **options) -> Ledger:
     """Grade a submission to the end, in a sandbox that was started before or in a new one. Returns the Ledger."""
     with RemoteFile(submission, sandbox=sandbox) as remote:
         grading = Grading(remote, **options)

@@ -3,12 +3,15 @@
 import contextlib
 import math
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from autograder.grading.tensors import vector_jacobian
+from autograder.grading.remote import Answer, RemoteFile
+from autograder.grading.tensors import Tensors, vector_jacobian
 from autograder.grading.verdicts import Lost
 
 # float32 rounds each operation by at most 6e-8 of its result. The checked functions add up n < 100 terms, each after
@@ -16,43 +19,45 @@ from autograder.grading.verdicts import Lost
 # sizes: 1e-5 of it. Every known wrong formula is off by a hundred times more on the inputs that the checks draw.
 TOLERANCE = 1e-5
 
+Fault = tuple[str, str]  # a verdict, and what is wrong
+
 
 class Draw:
     """Fresh random inputs of one check, the same for the same seed."""
 
-    def __init__(self, seed, check):
+    def __init__(self, seed: int, check: str):
         self.random = np.random.default_rng([seed, zlib.crc32(check.encode())])
 
-    def normal(self, *shape):
+    def normal(self, *shape: int) -> Tensor:
         return torch.as_tensor(self.random.standard_normal(shape))
 
-    def uniform(self, low, high, *shape):
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         return torch.as_tensor(self.random.uniform(low, high, shape))
 
-    def binary(self, *shape):
+    def binary(self, *shape: int) -> Tensor:
         return torch.as_tensor(self.random.integers(0, 2, shape)).double()
 
-    def sizes(self, n, low=2, high=8):
+    def sizes(self, n: int, low: int = 2, high: int = 8) -> list[int]:
         """n different sizes, so that no axis can be taken for another."""
         return [int(size) for size in self.random.permutation(np.arange(low, high))[:n]]
 
-    def large(self, n):
+    def large(self, n: int) -> list[int]:
         """n different sizes beyond what a file could have in it by mistake: two above 50, then some above 32."""
         return self.sizes(2, 51, 56) + self.sizes(n - 2, 33, 39)
 
-    def outlying(self, *shape):
+    def outlying(self, *shape: int) -> Tensor:
         """Numbers from N(0, 1), the first of them -6 and the last 6."""
         numbers = self.normal(*shape)
         numbers.view(-1)[0], numbers.view(-1)[-1] = -6, 6
         return numbers
 
-    def log_uniform(self, low, high, *shape):
+    def log_uniform(self, low: float, high: float, *shape: int) -> Tensor:
         """Numbers of all sizes between low and high, these two among them."""
         numbers = self.uniform(math.log(low), math.log(high), *shape).exp()
         numbers.view(-1)[0], numbers.view(-1)[-1] = low, high
         return numbers
 
-    def seed(self):
+    def seed(self) -> int:
         return int(self.random.integers(2**31))
 
 
@@ -62,23 +67,24 @@ class Case:
 
     task: str
     target: str
-    inputs: dict
-    oracle: object  # a function of the inputs
+    inputs: Tensors
+    oracle: Callable[..., Tensor]  # of the inputs
     right: str  # what a right answer satisfies, in words
-    scale: object = 1.0  # the size of the terms that the answer adds up, a number or a tensor of the answer's shape
+    scale: Tensor | float = 1.0  # the size of the terms that the answer adds up; a tensor has the answer's shape
     keywords: dict = field(default_factory=dict)
-    gradients: tuple = ()  # names of inputs, or ("parameters",)
-    parameters: dict = field(default_factory=dict)  # of the oracle, for gradients = ("parameters",)
-    model: object = None  # the reference's with the same weights, where target is one of its methods
-    gradient_scale: object = None  # a function of the cotangent's sizes: those of each gradient's terms, by name
+    gradients: tuple[str, ...] = ()  # names of inputs, or ("parameters",)
+    parameters: Tensors = field(default_factory=dict)  # of the oracle, for gradients = ("parameters",)
+    model: torch.nn.Module | None = None  # the reference's with the same weights, where target is one of its methods
+    gradient_scale: Callable[[Tensor], Tensors] | None = None  # the sizes of the gradients' terms, from the cotangent's
     is_extreme: bool = False  # right on moderate inputs a call before: what no formula reproduces is a clamp
-    inner: tuple = ()  # (function, name of its input, keywords): what the target may call with its own first input
+    # (function, name of its input, keywords): what the target may call with its own first input
+    inner: tuple[str, str, dict] | None = None
 
-    def sources(self):
+    def sources(self) -> Tensors:
         return self.parameters or {name: self.inputs[name] for name in self.gradients}
 
 
-def expect(remote, draw, case):
+def expect(remote: RemoteFile, draw: Draw, case: Case) -> Answer:
     """Call, compare with the truth, and return the Answer; Lost with the misconception, if one explains it.
 
     With case.gradients only the gradients are compared: (cotangent * output).sum() with a random cotangent.
@@ -88,11 +94,11 @@ def expect(remote, draw, case):
     expected, gradients, cotangent = truth(case, draw)
     answer = remote.call(case.task, case.target, inputs, case.gradients, cotangent, seed, **case.keywords)
 
-    def fault_of(output, output_gradients):
+    def fault_of(output: Tensor, output_gradients: Tensors) -> Fault | None:
         if shape := shape_fault(output, expected):
             return shape
         if case.gradients:
-            scales = case.gradient_scale(cotangent.abs()) if case.gradient_scale else None
+            scales = case.gradient_scale(cotangent.abs()) if case.gradient_scale and cotangent is not None else None
             return gradient_fault(output_gradients, gradients, case.inputs, scales)
         return value_fault(output, expected, case.scale)
 
@@ -117,13 +123,13 @@ def expect(remote, draw, case):
     raise Lost(verdict, came_back, describe_call(remote, case), case.right, named, remote.printed(), numbers)
 
 
-def truth(case, draw):
-    """The oracle's answer, its gradients and the cotangent of these (None where no gradient is asked for)."""
+def truth(case: Case, draw: Draw) -> tuple[Tensor, Tensors, Tensor | None]:
+    """The oracle's answer, its gradients and the cotangent of these; {} and None where no gradient is asked for."""
     for tensor in case.sources().values():
         tensor.requires_grad_()
     expected = case.oracle(*(tensor.double() for tensor in case.inputs.values()), **case.keywords)
     if not case.gradients:
-        return expected.detach(), None, None
+        return expected.detach(), {}, None
     cotangent = draw.normal(*expected.shape)
     gradients = vector_jacobian(expected, case.sources(), cotangent)
     for tensor in case.sources().values():
@@ -131,13 +137,13 @@ def truth(case, draw):
     return expected.detach(), gradients, cotangent
 
 
-def shape_fault(found, expected):
+def shape_fault(found: Tensor, expected: Tensor) -> Fault | None:
     if found.shape == expected.shape:
         return None
     return "WRONG_SHAPE", f"a tensor of shape {list(found.shape)}, where {list(expected.shape)} is right"
 
 
-def value_fault(found, expected, scale):
+def value_fault(found: Tensor, expected: Tensor, scale: Tensor | float) -> Fault | None:
     """None, or the verdict and what is wrong with numbers of the right shape."""
     if not found.isfinite().all():
         bad = found[~found.isfinite()].flatten()[0].item()
@@ -151,7 +157,7 @@ def value_fault(found, expected, scale):
     return "WRONG_VALUE", f"a tensor of the right shape {list(found.shape)}, off by up to {off:.3g}"
 
 
-def gradient_fault(found, expected, inputs, scales=None):
+def gradient_fault(found: Tensors, expected: Tensors, inputs: Tensors, scales: Tensors | None = None) -> Fault | None:
     """The same for gradients: one that is missing counts as zero.
 
     scales: the sizes of the terms of a gradient's entries, {name: tensor}; otherwise the largest entry of all stands
@@ -174,7 +180,7 @@ def gradient_fault(found, expected, inputs, scales=None):
     return None
 
 
-def suspected(remote, case, answer, cotangent, seed):
+def suspected(remote: RemoteFile, case: Case, answer: Answer, cotangent: Tensor | None, seed: int) -> list[str]:
     """The functions whose misconceptions may explain a wrong answer, the likeliest first.
 
     One that calls an inner function may hold the mistakes of that one too, and is not to blame where the submission's
@@ -228,13 +234,13 @@ def candidates(known, case, functions):
                 yield entry, entry.formula.__get__(case.model) if case.model is not None else entry.formula
 
 
-def reproduces(found, value):
+def reproduces(found: Tensor, value: Tensor) -> bool:
     return found.shape == value.shape and torch.allclose(
         found.double(), value.double(), rtol=1e-4, atol=1e-6, equal_nan=True
     )
 
 
-def describe_call(remote, case):
+def describe_call(remote: RemoteFile, case: Case) -> str:
     """The call with the shapes of its inputs, and nothing of their content."""
     shapes = [f"{name} {list(tensor.shape)}" for name, tensor in case.inputs.items()]
     shapes += [f"{name}={value}" for name, value in case.keywords.items()]
@@ -242,7 +248,7 @@ def describe_call(remote, case):
     return f"{name}({', '.join(shapes)})"
 
 
-def in_a_line(tensors):
+def in_a_line(tensors: Tensors) -> str:
     """Tensors in a line, for instructors: small ones in full."""
     parts = []
     for name, tensor in tensors.items():

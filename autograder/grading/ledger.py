@@ -1,6 +1,8 @@
 """What is known of a grading: the result of each check, and what led to it. Every report is made from it."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from autograder.grading.assignment import Assignment, Check, Task
 from autograder.grading.verdicts import Lost
@@ -17,16 +19,16 @@ class Result:
     seconds: float = 0.0
 
     @property
-    def score(self):
+    def score(self) -> float:
         return self.check.points if self.verdict == "PASS" else 0
 
     @property
-    def title(self):
+    def title(self) -> str:
         """The check's, after its task's."""
         return f"{self.task.title}: {self.check.title}"
 
     @property
-    def misconception(self):
+    def misconception(self) -> str | None:
         return self.lost.misconception if self.lost else None
 
 
@@ -35,8 +37,8 @@ class Ledger:
     """The results of one submission, and what led to them."""
 
     assignment: Assignment
-    path: object  # of the submission
-    results: dict  # {check's id: Result}
+    path: Path  # of the submission
+    results: dict[str, Result]  # {check's id: Result}
     sha256: str
     version: str
     seed: int
@@ -44,38 +46,38 @@ class Ledger:
     voice: str = "student"  # or "instructor": whom the feedback is for
     seconds: float = 0.0
     dataset: str | None = None  # that the stages used
-    stages: dict = field(default_factory=dict)  # {a stage's option: what is known of it, numbers and words}
-    runs: dict = field(default_factory=dict)  # {a stage's option: its Run}, in the process that grades
+    stages: dict[str, dict] = field(default_factory=dict)  # {a stage's option: what is known of it, numbers and words}
+    runs: dict[str, Any] = field(default_factory=dict)  # {a stage's option: its Run}, in the process that grades
 
     @property
-    def checks(self):
+    def checks(self) -> list[Check]:
         return [result.check for result in self.results.values()]
 
     @property
-    def score(self):
+    def score(self) -> float:
         return sum(result.score for result in self.results.values())
 
     @property
-    def points(self):
+    def points(self) -> float:
         return sum(check.points for check in self.checks)
 
     @property
-    def has_failed(self):
+    def has_failed(self) -> bool:
         """Whether the grader itself failed somewhere, so that the score is no mark."""
         return any(result.verdict == "INFRA" for result in self.results.values())
 
     @property
-    def is_mark(self):
+    def is_mark(self) -> bool:
         """Whether the score is one: every check was run, and none failed of itself."""
         return not self.has_failed and all(result.verdict != "NOT_RUN" for result in self.results.values())
 
-    def of_task(self, task):
+    def of_task(self, task: Task) -> list[Result]:
         """The Results of a task that was graded."""
         results = [result for result in self.results.values() if result.task is task]
         return [result for result in results if result.verdict != "NOT_RUN"]
 
     @property
-    def task_scores(self):
+    def task_scores(self) -> list[tuple[Task, float, float]]:
         """[(Task, score, points)] of the tasks of which something was graded."""
         graded = [(task, self.of_task(task)) for task in self.assignment.tasks]
         return [

@@ -7,32 +7,35 @@ here, numbers in judge.py, and a forged answer is just a wrong answer.
 import contextlib
 import functools
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NoReturn
 
-import torch
+from torch import Tensor
 
 from autograder.grading import trusted
-from autograder.grading.submission import start_sandbox
-from autograder.grading.tensors import FLOATS, MAX_DIMENSIONS, decode, encode
+from autograder.grading.submission import Submission, start_sandbox
+from autograder.grading.tensors import Tensors, oddity
 from autograder.grading.verdicts import Lost, clean
-from autograder.sandbox.sandbox import Broken, Limits, Unavailable
+from autograder.sandbox.errors import Broken, Unavailable
+from autograder.sandbox.inside.bodies import decode, encode
+from autograder.sandbox.process import Process
+from autograder.sandbox.sandbox import Limits, Sandbox
 
 WORKER_VERDICTS = ("EXCEPTION", "NOT_IMPLEMENTED", "MEMORY", "EXITED", "PROTOCOL", "NONFINITE")
 TAKE_BACK = "take it back from the file as it was handed out"
 CALL_SECONDS = 10.0
 IMPORT_SECONDS = 30.0
 MAX_COUNT = 10**6  # of lines or numbers that a stranger speaks of
-MAX_SIZE = 2**24  # numbers along an axis of a tensor that a stranger sends
 PATIENCE = 120.0  # seconds of all imports and calls of a submission after which each gets a tenth of its time only
 SLOW_SECONDS, MAX_SLOW = 1.0, 2  # a function that failed so slowly so often, or broke the sandbox, is not called again
 START_PAUSES = (0, 0, 2, 10)  # seconds before each try to start a sandbox: what broke it may pass
-SETTINGS = ("default dtype", "default device", "gradient mode", "number of threads", "deterministic algorithms") + (
-    "anomaly detection",
-    "random seed",
-)
+# Settings of torch that change the numbers of other code. A seed that a call sets makes the noise of every training
+# step the same; set once, at import, it changes nothing.
+OTHERS_NUMBERS = ("default dtype", "default device", "gradient mode")
 
 
-def chosen(names, said):
+def chosen(names: Iterable[str], said: object) -> list[str]:
     """Those of the names that a stranger's list has."""
     return [name for name in names if isinstance(said, list) and name in said]
 
@@ -41,25 +44,36 @@ def chosen(names, said):
 class Answer:
     """What a call returned."""
 
-    output: torch.Tensor
-    gradients: dict = field(default_factory=dict)
-    edited: list = field(default_factory=list)
-    changed: list = field(default_factory=list)
+    output: Tensor
+    gradients: Tensors = field(default_factory=dict)
+    edited: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)  # settings of torch that change the numbers of other code
     reduced: int = 0  # numbers in which an axis of the length that was counted has ended
 
 
 class RemoteFile:
     """A submission whose functions can be called: in a sandbox, one process for each task, begun anew when it broke."""
 
-    def __init__(self, submission, level=None, limits=Limits(), sandbox=None):  # noqa: B008
+    def __init__(
+        self,
+        submission: Submission,
+        level: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008
+        sandbox: Sandbox | None = None,
+    ):
         """sandbox: one that was started before; otherwise one of this level and these limits is started now."""
         self.submission, self.level, self.limits = submission, level, limits
         self.assignment = submission.assignment
-        self.sandbox, self.process, self.task, self.created = None, None, None, None
-        self.failed_import, self.failed_start = None, None  # what every check of the submission has lost
-        self.slow_failures = {}
+        self.sandbox: Sandbox | None = None
+        self.process: Process | None = None  # that answers now, for one task
+        self.task = ""
+        self.created: Tensors | None = None  # the weights of `model` in that process
+        self.failed_import: Lost | None = None  # what every check of the submission has lost
+        self.failed_start: Lost | None = None  # the same
+        self.slow_failures: dict[str, list[str]] = {}
         self.patience = PATIENCE
-        self.import_changed = []
+        self.missing: list[str] = []
+        self.import_changed: list[str] = []
         if submission.rejected:
             self.failed_import = Lost("IMPORT_ERROR", submission.rejected)
         else:
@@ -76,7 +90,7 @@ class RemoteFile:
     def __exit__(self, *_):
         self.close()
 
-    def open(self, task):
+    def open(self, task: str) -> None:
         """Make the process of a task ready: Lost where the file cannot be imported."""
         if self.failed_import:
             raise self.failed_import
@@ -101,18 +115,18 @@ class RemoteFile:
                 verdict = "IMPORT_ERROR"
             self.fail_import(verdict, f"importing the file: {self.told(answer)}")
         self.missing = chosen(self.assignment.names, answer.get("missing"))
-        self.import_changed = chosen(SETTINGS, answer.get("changed"))
+        self.import_changed = chosen(OTHERS_NUMBERS, answer.get("changed"))
 
-    def allowed(self, seconds):
+    def allowed(self, seconds: float) -> float:
         """The time for an import or a call: a file that is slow, dies and is imported again comes to an end, too."""
         return seconds if self.patience > 0 else seconds / 10
 
-    def fail_import(self, verdict, detail):
+    def fail_import(self, verdict: str, detail: str) -> NoReturn:
         advice = "a file that can be imported; what is to run goes below if __name__ == '__main__':"
         self.failed_import = Lost(verdict, detail, right=advice, printed=self.printed())
         raise self.failed_import
 
-    def start(self):
+    def start(self) -> Process:
         """A fresh process; a sandbox that does not start is tried again, and is never the student's fault."""
         if self.failed_start:
             raise self.failed_start
@@ -127,16 +141,17 @@ class RemoteFile:
         self.failed_start = Lost("INFRA", f"the sandbox does not start: {reason}")
         raise self.failed_start
 
-    def printed(self):
+    def printed(self) -> str:
+        assert self.process, "open() comes first"
         return clean(self.process.output.text(ended=not self.process.is_open)[-600:], 600)
 
     @staticmethod
-    def told(answer):
+    def told(answer: dict) -> str:
         line = answer.get("line")
         where = f"line {line}: " if isinstance(line, int) and 0 < line < MAX_COUNT else ""
         return where + clean(answer.get("text", ""), 400)
 
-    def request(self, target, header, body, seconds=None):
+    def request(self, target: str, header: dict, body: bytes, seconds: float | None = None) -> tuple[dict, Tensors]:
         """A request about a function: its answer, checked for failures. Lost for everything that goes wrong."""
         called = self.assignment.signatures.get(target, target)
         if len(self.slow_failures.get(target, [])) >= MAX_SLOW:
@@ -152,13 +167,14 @@ class RemoteFile:
             return self.answer(header, body, seconds)
         except Lost as lost:
             lost.called = called
-            if time.monotonic() - begun > SLOW_SECONDS or not self.sandbox.is_open:
+            if time.monotonic() - begun > SLOW_SECONDS or not (self.sandbox and self.sandbox.is_open):
                 self.slow_failures.setdefault(target, []).append(lost.verdict)
             raise
         finally:
             self.patience -= time.monotonic() - begun
 
-    def answer(self, header, body, seconds):
+    def answer(self, header: dict, body: bytes, seconds: float) -> tuple[dict, Tensors]:
+        assert self.process, "open() comes first"
         try:
             functions = self.assignment.task(self.task).trusted
             consult = functools.partial(trusted.answer, self.assignment.reference, functions)
@@ -176,7 +192,7 @@ class RemoteFile:
             verdict = "EXCEPTION"
         raise Lost(verdict, self.told(answer), printed=self.printed())
 
-    def create(self, task, target, keywords, weights, dtype):
+    def create(self, task: str, target: str, keywords: dict, weights: Tensors, dtype: str) -> None:
         """Make `model` of a class of the submission, with these weights, unless the process has it already."""
         self.open(task)
         if target in self.missing:
@@ -187,21 +203,29 @@ class RemoteFile:
         self.request(target, header, encode(weights))
         self.created = weights
 
-    def call(self, task, target, inputs, gradients=(), cotangent=None, seed=0, counted=None, **keywords):
+    def call(
+        self,
+        task: str,
+        target: str,
+        inputs: Tensors,
+        gradients: Iterable[str] = (),
+        cotangent: Tensor | None = None,
+        seed: int = 0,
+        counted: int | None = None,
+        **keywords,
+    ) -> Answer:
         """Call a function with tensors {name: tensor}; with a cotangent, also its gradients. Returns an Answer."""
         self.open(task)
         if target in self.missing:
             text = f"{self.assignment.file_name} has no function {target}; {TAKE_BACK}"
             raise Lost("IMPORT_ERROR", text, self.assignment.signatures[target])
-        header = {"do": "call", "target": target, "arguments": list(inputs), "keywords": keywords}
+        header: dict = {"do": "call", "target": target, "arguments": list(inputs), "keywords": keywords}
         header |= {"gradients": list(gradients), "seed": seed, "counted": counted}
         tensors = dict(inputs)
         if cotangent is not None:
             tensors["cotangent"] = cotangent
         answer, tensors = self.request(target, header, encode(tensors))
-        odd = [f"a tensor of {tensor.dtype}" for tensor in tensors.values() if tensor.dtype not in FLOATS]
-        odd += [f"a tensor with {t.ndim} axes" for t in tensors.values() if t.ndim > MAX_DIMENSIONS]
-        odd += [f"a tensor of size {max(t.shape)}" for t in tensors.values() if t.ndim and max(t.shape) > MAX_SIZE]
+        odd = [found for tensor in tensors.values() if (found := oddity(tensor))]
         if "output" not in tensors:
             odd.append(f"a {clean(answer.get('type'), 60)}")
         if odd:
@@ -212,6 +236,6 @@ class RemoteFile:
             output,
             {name.removeprefix("gradient."): tensor for name, tensor in tensors.items()},
             chosen(inputs, answer.get("edited")),
-            chosen(SETTINGS, answer.get("changed")),
+            chosen((*OTHERS_NUMBERS, "random seed"), answer.get("changed")),
             min(reduced, MAX_COUNT) if isinstance(reduced, int) else 0,
         )

@@ -3,21 +3,24 @@
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from autograder import ROOT
 from autograder.grading.assignment import Assignment
-from autograder.sandbox.sandbox import HERE, Limits, Sandbox
+from autograder.sandbox.levels import probe
+from autograder.sandbox.sandbox import Limits, Sandbox
 
 MAX_SOURCE = 256 * 2**10
 
 
-def start_sandbox(assignment, level=None, limits=Limits()):  # noqa: B008
-    """A sandbox with the worker in it; it gets ready in the background."""
-    # Beside the worker, all that lies beside the student's file when it is handed out: it may import any of them.
+def start_sandbox(assignment: Assignment, level: int | None = None, limits: Limits = Limits()) -> Sandbox:  # noqa: B008
+    """A sandbox whose processes are workers, at the best level where none is given; it gets ready in the background."""
+    # Inside, all that lies beside the student's file when it is handed out: it may import any of them.
     beside = [path for path in (ROOT / "base_code").glob("*.py") if path != assignment.student_file]
-    return Sandbox("worker", [HERE / "worker.py", *beside], level, limits)
+    return Sandbox("worker", beside, probe() if level is None else level, limits)
 
 
 class Rejected(Exception):
@@ -34,12 +37,12 @@ class Submission:
     rejected: str = ""
 
     @classmethod
-    def read(cls, assignment, path):
+    def read(cls, assignment: Assignment, path: Path | str) -> Self:
         path = Path(path)
         return cls.take(assignment, path, lambda: read_file(path, MAX_SOURCE))
 
     @classmethod
-    def take(cls, assignment, path, read):
+    def take(cls, assignment: Assignment, path: Path, read: Callable[[], bytes]) -> Self:
         """read: a function that returns the file's bytes, or raises Rejected."""
         try:
             source = read()
@@ -49,7 +52,7 @@ class Submission:
             return cls(assignment, path, b"", str(reason))
 
     @property
-    def sha256(self):
+    def sha256(self) -> str:
         return hashlib.sha256(self.source).hexdigest()
 
     @property
@@ -58,7 +61,7 @@ class Submission:
         return hashlib.sha256(self.rejected.encode()).hexdigest() if self.rejected else self.sha256
 
 
-def read_file(path, limit):
+def read_file(path: Path, limit: int) -> bytes:
     """The bytes of a regular file of limited size; no link is followed, no pipe is waited for."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -86,7 +89,7 @@ def at_most(limit):
     return f"at most {limit:,} are read"
 
 
-def check_source(name, source):
+def check_source(name: str, source: bytes) -> None:
     """Rejected, with advice, for what can be no Python file."""
     if source[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise Rejected(f"{name} is saved as UTF-16; save it as UTF-8")

@@ -1,29 +1,26 @@
-"""Tensors of messages, in safetensors' form: of those that a stranger sent, nothing but their sizes is known."""
+"""Tensors in the judge's hands: which of a stranger's it computes with, and gradients."""
 
-import safetensors.torch
 import torch
+from torch import Tensor
 
-from autograder.sandbox.frames import MAX_HEADER
-
+Tensors = dict[str, Tensor]
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-MAX_DIMENSIONS = 16  # axes of a tensor that a stranger sends
+MAX_DIMENSIONS = 16
+MAX_SIZE = 2**24  # numbers along an axis
 
 
-def encode(tensors):
-    """{name: tensor} as bytes; nothing as no bytes."""
-    return safetensors.torch.save({name: tensor.contiguous() for name, tensor in tensors.items()}) if tensors else b""
+def oddity(tensor: Tensor) -> str:
+    """What keeps the judge from computing with a stranger's tensor, in words; "" where nothing does."""
+    if tensor.dtype not in FLOATS:
+        return f"a tensor of {tensor.dtype}"
+    if tensor.ndim > MAX_DIMENSIONS:
+        return f"a tensor with {tensor.ndim} axes"
+    if tensor.ndim and max(tensor.shape) > MAX_SIZE:
+        return f"a tensor of size {max(tensor.shape)}"
+    return ""
 
 
-def decode(body):
-    """Tensors of a body, whose own header is limited as ours is."""
-    if not body:
-        return {}
-    if len(body) < 8 or int.from_bytes(body[:8], "little") > MAX_HEADER:
-        raise ValueError("no tensors")
-    return safetensors.torch.load(body)
-
-
-def vector_jacobian(output, sources, cotangent):
+def vector_jacobian(output: Tensor, sources: Tensors, cotangent: Tensor) -> Tensors:
     """The gradients of (cotangent * output).sum() to {name: tensor}; zeros for what it does not depend on."""
     if not output.requires_grad:
         return {name: torch.zeros_like(tensor) for name, tensor in sources.items()}

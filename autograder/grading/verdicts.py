@@ -26,13 +26,22 @@ COMMAND = re.compile(r"(?m)^[^\S\n]*::|##(?=\w*\[)")  # GitHub's, however indent
 class Lost(Exception):
     """A check that is lost: its verdict, and what the feedback says."""
 
-    def __init__(self, verdict, came_back, called="", right="", misconception=None, printed="", numbers=""):
+    def __init__(
+        self,
+        verdict: str,
+        came_back: str,
+        called: str = "",
+        right: str = "",
+        misconception: str | None = None,
+        printed: str = "",
+        numbers: str = "",
+    ):
         super().__init__(verdict, came_back)
         self.verdict, self.called, self.came_back, self.right = verdict, called, came_back, right
         self.misconception, self.printed, self.numbers = misconception, printed, numbers
 
 
-def clean(text, limit=1000):
+def clean(text: object, limit: int = 1000) -> str:
     """A stranger's text for people and logs: no control characters, escape sequences or commands to CI, limited."""
     text = re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]", "", str(text)[: 4 * limit])
     text = "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()

@@ -4,14 +4,15 @@ import ast
 import functools
 import hashlib
 import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from autograder import ROOT
-
-INSIDE = ("worker", "zygote", "confine", "frames")  # of the sandbox: copied there, so that nothing imports them here
+from autograder.grading.assignment import Assignment
 
 
 @functools.cache
-def kit_files(assignment):
+def kit_files(assignment: Assignment) -> list[str]:
     """The names of all files that can change a mark of an assignment, from the project's root; also Gradescope's zip.
 
     These are the grader, the assignment's folder and solution, what any of them imports, and the students' folder
@@ -19,16 +20,17 @@ def kit_files(assignment):
     """
     folder = ROOT / "autograder" / "assignments" / assignment.name
     own = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    inside = [ROOT / "autograder" / "sandbox" / f"{name}.py" for name in INSIDE]
+    inside = (ROOT / "autograder" / "sandbox" / "inside").glob("*.py")  # copied, so that nothing here imports them all
     code = [ROOT / "autograder" / "grading" / "grading.py", *inside, *(path for path in own if path.suffix == ".py")]
     students = [path for path in (ROOT / "base_code").glob("*.py") if path != assignment.student_file]
     found = {*own, *students, *with_imports(code), assignment.solution, *assignment.data_files}
     return sorted(path.relative_to(ROOT).as_posix() for path in found)
 
 
-def with_imports(paths):
+def with_imports(paths: Iterable[Path]) -> set[Path]:
     """The Python files, and all files of autograder/ that they import, directly or not, also inside of functions."""
-    found, waiting = set(), list(paths)
+    found: set[Path] = set()
+    waiting = list(paths)
     while waiting:
         path = waiting.pop()
         if path not in found:
@@ -37,12 +39,12 @@ def with_imports(paths):
     return found
 
 
-def imported(source):
+def imported(source: bytes) -> Iterator[Path]:
     """The files of autograder/ that a file's source names in its imports, and the packages around them."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         else:
             continue
@@ -53,12 +55,12 @@ def imported(source):
                 yield from (path for path in (module.with_suffix(".py"), module / "__init__.py") if path.is_file())
 
 
-def package_version():
+def package_version() -> str:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 
 @functools.cache
-def grader_version(assignment):
+def grader_version(assignment: Assignment) -> str:
     """The kit's version, and a digest of every file that can change a mark of an assignment."""
     digest = hashlib.sha256()
     for name in kit_files(assignment):

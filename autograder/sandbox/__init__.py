@@ -1,1 +1,1 @@
-"""Strangers' Python code, from outside (sandbox.py) and inside (zygote.py, worker.py). It knows no subject."""
+"""Strangers' Python code, from outside and, in inside/, from inside. It knows no subject."""

@@ -12,7 +12,7 @@ import pytest
 
 from autograder.gradescope import build
 from autograder.grading.version import grader_version
-from autograder.sandbox.sandbox import probe
+from autograder.sandbox.levels import probe
 from cli import ROOT
 from helpers import hostile, submissions
 from helpers.submissions import IWAE
@@ -113,7 +113,7 @@ def test_the_zip_holds_what_is_needed_and_nothing_else():
     needed = {f for path in imported.split() for f in names if path == str(ROOT / f)}
     data = {"autograder/assignments/iwae/points.toml", "autograder/reports/report.html.jinja"}
     data |= {"solutions/reference.json", "pyproject.toml"}
-    inside = {"autograder/sandbox/worker.py", "autograder/sandbox/zygote.py"}
+    inside = {"autograder/sandbox/inside/worker.py", "autograder/sandbox/inside/zygote.py"}
     base_code = {f"base_code/{path.name}" for path in (ROOT / "base_code").glob("*.py")}
     assert base_code <= names  # a model.py may import what lies beside it
     assert names - needed - base_code == data | inside | {"setup.sh", "run_autograder", "requirements.txt"}

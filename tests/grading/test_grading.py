@@ -15,7 +15,8 @@ from autograder.grading.grading import Grading
 from autograder.grading.remote import RemoteFile
 from autograder.grading.version import grader_version, kit_files
 from autograder.reports.html import png
-from autograder.sandbox.sandbox import Sandbox, Unavailable
+from autograder.sandbox.errors import Unavailable
+from autograder.sandbox.sandbox import Sandbox
 from cli import ROOT
 from helpers import submissions
 from helpers.commands import finish, start
@@ -230,7 +231,7 @@ def test_what_fails_on_a_file_and_not_on_the_reference_is_the_files_fault(tmp_pa
 
 def test_the_version_is_of_all_that_can_change_a_mark():
     names = kit_files(IWAE)
-    grading = ("grading/judge.py", "grading/trusted.py", "grading/remote.py", "sandbox/sandbox.py", "sandbox/worker.py")
+    grading = ("grading/judge.py", "grading/trusted.py", "sandbox/command.py", "sandbox/inside/worker.py")
     subject = ("assignments/iwae/checks.py", "assignments/iwae/oracles.py", "assignments/iwae/points.toml")
     assert {f"autograder/{name}" for name in grading + subject} < set(names)
     assert {"solutions/model.py", "solutions/reference.json", "base_code/loop.py"} < set(names)

@@ -15,13 +15,15 @@ from autograder.grading.submission import Submission, start_sandbox
 from autograder.reports.feedback import feedback
 from autograder.reports.results import results_json
 from autograder.reports.terminal import closing_lines
-from autograder.sandbox import sandbox
+from autograder.sandbox.command import environment
+from autograder.sandbox.levels import works
+from autograder.sandbox.sandbox import Limits
 from cli import ROOT
 from helpers import submissions
 from helpers.gradings import run_grading
 from helpers.hostile import BANK
 
-SAFE = set(sandbox.environment(type("Any", (), {"limits": sandbox.Limits(), "level": 3, "folder": Path()})))
+SAFE = set(environment(type("Any", (), {"limits": Limits(), "level": 3, "folder": Path()})))
 
 
 class Shared:
@@ -45,7 +47,7 @@ class Shared:
 
 @pytest.fixture(scope="module", params=[3, 2, 1], ids=lambda level: f"level{level}")
 def shared(request):
-    levels = [level for level in (3, 2, 1) if sandbox.works(level)]
+    levels = [level for level in (3, 2, 1) if works(level)]
     if request.param not in levels:
         pytest.skip(f"sandbox level {request.param} does not work on this machine")
     if request.param != levels[0] and not request.config.option.all_levels:

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from autograder.sandbox import frames
-from autograder.sandbox import sandbox as sandbox_module
-from autograder.sandbox.sandbox import HERE, Broken, Limits, Sandbox, Unavailable, probe, works
+from autograder.sandbox import claims as claims_module
+from autograder.sandbox import folders
+from autograder.sandbox.errors import Broken, Unavailable
+from autograder.sandbox.inside import frames
+from autograder.sandbox.levels import probe, works
+from autograder.sandbox.sandbox import Limits, Sandbox
 from cli import ROOT
 from helpers.hostile import DOORS
 
@@ -122,8 +125,8 @@ def test_packages_are_found_wherever_they_are_installed(tmp_path, monkeypatch):
     packages.mkdir()
     (packages / "package_of_a_test.py").write_text("x = 5")
     tmp_path.chmod(0o755)
-    monkeypatch.setattr(sandbox_module, "python_path", lambda: [str(packages)])
-    with open_sandbox(None) as sandbox:
+    monkeypatch.setattr(folders, "python_path", lambda: [str(packages)])
+    with open_sandbox(probe()) as sandbox:
         assert run(sandbox.start(), "import package_of_a_test; result = package_of_a_test.x") == 5
 
 
@@ -210,9 +213,9 @@ def test_the_kit_is_hidden_wherever_it_lies(sandbox, tmp_path, monkeypatch):
     for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_uid == os.geteuid():
             folder.chmod(folder.stat().st_mode | 0o011)
-    system = sandbox_module.visible_folders()
-    monkeypatch.setattr(sandbox_module, "ROOT", kit)
-    monkeypatch.setattr(sandbox_module, "visible_folders", lambda: [*system, prefix, packages])
+    system = folders.visible_folders()
+    monkeypatch.setattr(folders, "ROOT", kit)
+    monkeypatch.setattr(folders, "visible_folders", lambda: [*system, prefix, packages])
     with open_sandbox(sandbox.level) as other:
         process = other.start()
         python = "from pathlib import Path\nresult = Path({!r}).read_text()"
@@ -241,7 +244,7 @@ os.chmod(".", 0)"""
 def test_the_kit_and_the_home_cannot_be_read(process):
     if process.sandbox.level == 0:
         pytest.skip("level 0 hides nothing")
-    for path in (ROOT / "solutions" / "model.py", HERE / "checks.py", Path("/etc/passwd")):
+    for path in (ROOT / "solutions" / "model.py", ROOT / "autograder" / "sandbox" / "levels.py", Path("/etc/passwd")):
         assert run(process, f"result = open({str(path)!r}).read()").startswith(("FileNotFoundError", "PermissionError"))
     assert run(process, "open('mine', 'w').write('x'); result = open('mine').read()") == "x"
     assert "Error" in run(process, "open('/usr/mine', 'w')")
@@ -307,7 +310,7 @@ result = int(os.read(reader, 100))"""
 
 
 def test_closing_ends_everything():
-    with open_sandbox(None) as sandbox:
+    with open_sandbox(probe()) as sandbox:
         process = sandbox.start()
         run(process, "import os, signal\nif os.fork() == 0:\n    os.setsid()\n    signal.pause()")
         folder = sandbox.folder
@@ -326,7 +329,7 @@ def is_alive(pid):
 
 
 def test_a_sandbox_whose_first_process_was_killed_says_so():
-    with open_sandbox(None) as sandbox:
+    with open_sandbox(probe()) as sandbox:
         process = sandbox.start()
         assert run(process, "result = 1") == 1
         os.kill(sandbox.process.pid, signal.SIGKILL)
@@ -341,7 +344,7 @@ def test_a_sandbox_whose_first_process_was_killed_says_so():
 def test_a_worker_that_does_not_import_is_our_failure(tmp_path):
     (tmp_path / "broken_worker.py").write_text("import no_such_module\n")
     with (
-        Sandbox("broken_worker", [tmp_path / "broken_worker.py"]) as sandbox,
+        Sandbox("broken_worker", [tmp_path / "broken_worker.py"], probe()) as sandbox,
         pytest.raises(Unavailable, match="no_such"),
     ):
         sandbox.start()
@@ -363,7 +366,7 @@ def test_the_same_as_root_and_as_an_ordinary_user(user, level, tmp_path):
         sys.executable,
         "-m",
         "pytest",
-        "tests/test_sandbox.py",
+        "tests/sandbox/test_sandbox.py",
         "-k",
         f"level{level}",
         "-p",
@@ -435,29 +438,29 @@ def test_each_sandbox_has_processors_of_its_own_while_there_are_enough(monkeypat
         def close(self):
             taken.remove(self.name)
 
-    monkeypatch.setattr(sandbox_module, "claim", lambda name: None if name in taken else Claim(name))
+    monkeypatch.setattr(claims_module, "claim", lambda name: None if name in taken else Claim(name))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 4, 5, 6}, raising=False)
-    first, claims = sandbox_module.claim_processors(2)
-    second, _ = sandbox_module.claim_processors(2)
+    first, claims = claims_module.claim_processors(2)
+    second, _ = claims_module.claim_processors(2)
     assert (first, second) == ([0, 1], [4, 5])
-    assert sandbox_module.claim_processors(2) == (None, [])  # one is left, and stays free
+    assert claims_module.claim_processors(2) == (None, [])  # one is left, and stays free
     assert len(taken) == 4
     for claim in claims:
         claim.close()
-    assert sandbox_module.claim_processors(2)[0] == [0, 1]
-    assert sandbox_module.claim_processors(5) == (None, [])  # it wants all there are
+    assert claims_module.claim_processors(2)[0] == [0, 1]
+    assert claims_module.claim_processors(5) == (None, [])  # it wants all there are
 
 
 def test_no_two_sandboxes_share_a_user_id(monkeypatch):
     """Wherever they begin to look: process ids that differ by 1250 begin at the same one."""
-    monkeypatch.setattr(sandbox_module, "started", itertools.repeat(0))
-    claimed = [sandbox_module.claim_user_id() for _ in range(3)]
+    monkeypatch.setattr(claims_module, "started", itertools.repeat(0))
+    claimed = [claims_module.claim_user_id() for _ in range(3)]
     try:
         assert sys.platform != "linux" or len({user_id for user_id, _ in claimed}) == 3
     finally:
         for _, claim in claimed:
             claim.close()
-    again, claim = sandbox_module.claim_user_id()
+    again, claim = claims_module.claim_user_id()
     claim.close()
     assert again == claimed[0][0]
 
@@ -466,7 +469,7 @@ def test_the_next_sandbox_has_another_user_id():
     """What was killed in the last one may still be going."""
     ids = []
     for _ in range(3):
-        user_id, claim = sandbox_module.claim_user_id()
+        user_id, claim = claims_module.claim_user_id()
         claim.close()
         ids.append(user_id)
     assert len(set(ids)) == 3
@@ -474,7 +477,7 @@ def test_the_next_sandbox_has_another_user_id():
 
 def test_packages_that_are_reached_through_a_link_are_found(tmp_path, monkeypatch):
     """As in an environment that is a link to another folder."""
-    packages = next(Path(p) for p in sandbox_module.python_path() if (Path(p) / "safetensors").is_dir())
+    packages = next(Path(p) for p in folders.python_path() if (Path(p) / "safetensors").is_dir())
     (tmp_path / "site-packages").symlink_to(packages)
     others = [p for p in sys.path if Path(p).resolve() != packages]
     monkeypatch.setattr(sys, "path", [*others, str(tmp_path / "site-packages")])

@@ -5,6 +5,7 @@ receives: each size is checked before anything is read, and the deadline holds f
 """
 
 import json
+import socket
 import struct
 import time
 
@@ -17,7 +18,7 @@ class ProtocolError(Exception):
     """Bytes that are not a frame, or a frame that is too large."""
 
 
-def send(channel, header, body=b""):
+def send(channel: socket.socket, header: dict, body: bytes = b"") -> None:
     """Send a JSON-able dictionary and bytes over a socket."""
     text = json.dumps(header).encode()
     check_lengths(len(text), len(body))
@@ -26,7 +27,7 @@ def send(channel, header, body=b""):
         channel.sendall(body)
 
 
-def receive(channel, deadline=None):
+def receive(channel: socket.socket, deadline: float | None = None) -> tuple[dict, bytes]:
     """The header and the body of the next frame. deadline: a time.monotonic() after which TimeoutError is raised.
 
     EOFError where the other side has gone, ProtocolError where the bytes are no frame.
@@ -42,12 +43,12 @@ def receive(channel, deadline=None):
     return header, read(channel, body_length, deadline)
 
 
-def check_lengths(header, body):
+def check_lengths(header: int, body: int) -> None:
     if header > MAX_HEADER or body > MAX_BODY:
         raise ProtocolError(f"a message of {header + body:,} bytes; the limits are {MAX_HEADER:,} and {MAX_BODY:,}")
 
 
-def read(channel, length, deadline):
+def read(channel: socket.socket, length: int, deadline: float | None) -> bytes:
     content = bytearray()
     while len(content) < length:
         if deadline is not None:

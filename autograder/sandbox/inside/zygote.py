@@ -1,6 +1,6 @@
 """The first process inside a sandbox: confines itself, imports what is slow once, and forks on request.
 
-Started by sandbox.py as `python -I zygote.py CONFIG`, CONFIG being JSON. It runs no stranger's code: each
+Started (command.py) as `python -I zygote.py CONFIG`, CONFIG being JSON. It runs no stranger's code: each
 `start` on its control socket brings a channel and an output pipe for a fresh child, which serves that channel;
 `stop` (or `ended`) kills the child with all that it started, and answers how it had ended. A fork before torch has used
 its threads is safe, and costs milliseconds where importing torch costs seconds.
@@ -44,7 +44,6 @@ def start_child(serve, control, channel, output):
         serve(socket.socket(fileno=channel))
     finally:
         os._exit(0)  # never back into the loop of the zygote
-    return None
 
 
 def stop_child(pid, alone, patience):
@@ -80,7 +79,7 @@ def children():
 
 
 def serve(channel):
-    """Answer which of the files of one request can be opened: how sandbox.py tries a level out."""
+    """Answer which of the files of one request can be opened: how levels.py tries a level out."""
     header, _ = frames.receive(channel)
     frames.send(channel, {"opened": [path for path in header["open"] if can_be_opened(path)]})
 
