@@ -1,8 +1,9 @@
 """What the grader knows of a subject: one Assignment, a frozen value. Without torch, so that it is there at once."""
 
 import functools
-import importlib.util
+import importlib
 import tomllib
+import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,9 +159,8 @@ class Assignment:
     @functools.cached_property
     def reference(self) -> ModuleType:
         """The solution as a module."""
-        spec = importlib.util.spec_from_file_location(f"{self.name}_solution", self.solution)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = types.ModuleType(f"{self.name}_solution")
+        exec(compile(self.solution.read_bytes(), str(self.solution), "exec"), module.__dict__)
         return module
 
     @functools.cached_property
