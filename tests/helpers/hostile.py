@@ -380,7 +380,8 @@ raise RuntimeError("nothing there")
         "looks around",
         """
 inside = ("/solutions/model.py", "/autograder/grading/judge.py", "/tests", "/.git")
-seen = [path for path in (*(ROOT + name for name in inside), "/etc/passwd", "/root/.bashrc") if os.access(path, os.R_OK)]
+outside = ("/etc/passwd", "/root/.bashrc")
+seen = [path for path in (*(ROOT + name for name in inside), *outside) if os.access(path, os.R_OK)]
 for path in list(seen):
     try:
         open(path).close()
