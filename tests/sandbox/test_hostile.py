@@ -21,6 +21,8 @@ from helpers import submissions
 from helpers.gradings import run_grading
 from helpers.hostile import BANK
 
+pytestmark = pytest.mark.slow
+
 SAFE = set(sandbox.environment(type("Any", (), {"limits": sandbox.Limits(), "level": 3, "folder": Path()})))
 
 

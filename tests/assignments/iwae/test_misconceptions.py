@@ -9,6 +9,8 @@ from autograder.assignments.iwae.misconceptions import MISCONCEPTIONS
 from autograder.reports.feedback import feedback
 from helpers import submissions
 
+pytestmark = pytest.mark.slow
+
 TASK = {
     "gaussian_log_likelihood": "todo1",
     "reparameterize": "todo1",
