@@ -21,6 +21,7 @@ HANDOUT = ROOT / "assignment" / "README.md"
 DOCUMENTS = {  # and the folder from which their links start
     "README.md": ".",
     "CHANGELOG.md": ".",
+    "CONTRIBUTING.md": ".",
     "base_code/README.md": ".",  # stands at the root of the students' zip
     "assignment/README.md": "assignment",
     "assignment/hints.md": "assignment",

@@ -44,6 +44,7 @@ def test_the_stub_gets_nothing_and_the_reference_everything(assignment, grade):
     assert {check.task for check in reference.checks} == {task.id for task in assignment.tasks if task.functions}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("assignment", "entry"), MISTAKES, ids=called)
 def test_a_misconception_is_caught_in_its_task_and_named(assignment, entry, grade, pytestconfig):
     task = assignment.task_of(entry.function).id
@@ -58,6 +59,7 @@ def test_a_misconception_is_caught_in_its_task_and_named(assignment, entry, grad
         assert names(again) == names(ledger), "what is named must not depend on the checks that ran before"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("assignment", "name"), RIGHT, ids=called)
 def test_a_right_answer_gets_all_points(assignment, name, grade, pytestconfig):
     """In the tasks of the functions that it replaces; the rest is the reference's, which is graded above."""

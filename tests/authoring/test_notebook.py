@@ -22,6 +22,7 @@ def kit(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [IWAE.notebook.released, IWAE.notebook.source], ids=["release", "source"])
 def test_every_cell_runs_with_the_reference(path, kit):
     """Few epochs here; with 100, as handed out, it takes some four minutes on one core."""

@@ -48,6 +48,7 @@ def test_the_stub_is_up_to_date():
     release.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, old, new",
     [
@@ -124,6 +125,7 @@ def test_requirements_without_their_mark_are_no_release():
         release.student_requirements("torch==1.0\n")
 
 
+@pytest.mark.slow
 def test_the_zip_trains_an_autoencoder(student_zip, tmp_path):
     student_zip.extractall(tmp_path)
     command = [sys.executable, "base_code/train.py", "--data", "digits", "--epochs", "1"]

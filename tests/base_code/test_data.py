@@ -140,6 +140,7 @@ def test_auto_takes_digits_with_a_notice_where_mnist_cannot_be_had(empty_machine
         data.load("mnist")
 
 
+@pytest.mark.slow
 def test_the_decision_falls_within_15_seconds_of_silence(silent_server, tmp_path):
     """In a process of its own, so that waiting for hanging connections at its end counts too."""
     code = (

@@ -39,6 +39,7 @@ def assert_same_weights(one, other):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective, best", [("ae", 150), ("vae", 145), ("iwae", 130)])
 def test_a_run_learns_and_leaves_its_folder(command, tmp_path, objective, best):
     folder = tmp_path / "run"
@@ -91,6 +92,7 @@ def uninterrupted(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_resumed_run_ends_with_the_same_weights(uninterrupted, tmp_path, number):
     folder = tmp_path / "run"
@@ -111,6 +113,7 @@ def test_a_resumed_run_ends_with_the_same_weights(uninterrupted, tmp_path, numbe
     assert losses[0] == losses[1]
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_middle_of_an_epoch_keeps_its_steps(command, tmp_path, monkeypatch):
     """At exactly step 7 of epoch 2: the checkpoint says so, and the resumed run draws the same noise."""
     options = (*DIGITS, "--objective", "vae", "--epochs", 3)
@@ -132,6 +135,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch_keeps_its_steps(command, tmp_path, mon
     assert_same_weights(tmp_path / "whole", tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_more_epochs_can_be_added_later(command, tmp_path):
     assert command(train, *DIGITS, "--epochs", 2, "--out", tmp_path / "run").status == 0
     assert command(train, "--resume", tmp_path / "run", "--epochs", 4).status == 0
@@ -140,6 +144,7 @@ def test_more_epochs_can_be_added_later(command, tmp_path):
     assert_same_weights(tmp_path / "whole", tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_compiled_training_is_the_same_training(command, tmp_path):
     """Same noise, other rounding: the first epoch's losses agree to a hundredth of a nat."""
     losses = {}
@@ -165,7 +170,7 @@ def test_compiled_training_is_the_same_training(command, tmp_path):
         (("--hidden", 100, 10**7), "--hidden is (100, 10000000): expected"),
         (("--objective", "vae", "--train-k", 10**30), f"--train-k is {10**30}: expected"),
         (("--test-k", 0), "--test-k is 0: expected"),
-        (("--hidden", 10**6, 10**6), "there is not enough memory"),
+        pytest.param(("--hidden", 10**6, 10**6), "there is not enough memory", marks=pytest.mark.slow),
         (("--hidden", 0), "--hidden is (0,): expected"),
         (("--train-k", 5), "an autoencoder draws no samples"),
         (("--batch-size", 5000), "only 1497 training images"),

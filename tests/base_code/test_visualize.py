@@ -124,6 +124,7 @@ def test_without_labels_the_latents_have_no_colours(command, trained, tmp_path, 
     assert ink(tmp_path / "latents.png") > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "backend, display, n_notices",
     [("nonsense", "", 1), ("module://of_no_such_package", "", 0), ("TkAgg", "", 0)],
@@ -137,6 +138,7 @@ def test_a_backend_that_does_not_work_is_done_without(tmp_path, backend, display
     assert (tmp_path / "run" / "samples.gif").exists() and (tmp_path / "run" / "curves.png").exists()
 
 
+@pytest.mark.slow
 def test_without_a_display_training_is_an_animation(command, tmp_path, monkeypatch):
     monkeypatch.setattr(visualize.matplotlib, "get_backend", lambda: "agg")
     options = (*DIGITS, "--epochs", 3, "--visualize", "--out", tmp_path / "run")
@@ -149,6 +151,7 @@ def test_without_a_display_training_is_an_animation(command, tmp_path, monkeypat
         assert animation.n_frames == 5
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or not shutil.which("xvfb-run"), reason="needs xvfb-run")
 def test_with_a_display_training_opens_a_window(tmp_path):
     """A real window on a virtual screen: the command asks the X server for it while it trains."""

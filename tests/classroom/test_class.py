@@ -29,9 +29,6 @@ from helpers.commands import ROOT, finish, start
 from helpers.hostile import BANK
 from helpers.submissions import IWAE
 
-NAMES = ["Ana Silva", "Bo Li", "Çelik Öz", "Dee O'Hara", "=cmd() Eve"]
-
-
 # Gradebooks -----------------------------------------------------------------------------------------------
 
 EVIL = [
@@ -377,6 +374,7 @@ def layouts(request):
     return (size // 5, list(classes.LAYOUTS)) if size >= 25 else (size, ["moodle"])
 
 
+@pytest.mark.slow
 def test_a_killed_command_and_a_killed_worker_lose_nothing(request, tmp_path, grade_in):
     size, names = layouts(request)
     students = make_class(size)
@@ -388,6 +386,7 @@ def test_a_killed_command_and_a_killed_worker_lose_nothing(request, tmp_path, gr
         check_class(out, students, grade_in)
 
 
+@pytest.mark.slow
 def test_the_same_with_a_scheduler_and_workers_started_by_hand(request, tmp_path, grade_in, cluster):
     size, names = layouts(request)
     students = make_class(size)
@@ -400,6 +399,7 @@ def test_the_same_with_a_scheduler_and_workers_started_by_hand(request, tmp_path
         workers[0] = start_worker(address)
 
 
+@pytest.mark.slow
 def test_what_kills_workers_or_judges_twice_is_set_aside(tmp_path, monkeypatch):
     monkeypatch.setattr(judges, "judge", classes.fatal)
     students = {name: name.encode() for name in ("judge", "other", "worker", "xylophone")}
@@ -434,6 +434,7 @@ def test_a_limit_the_rest_and_two_commands_at_once(tmp_path, monkeypatch):
         classroom.grade_class(path, out, options)
 
 
+@pytest.mark.slow
 def test_a_worker_with_another_kit_or_a_weaker_sandbox_does_not_grade():
     own = judges.Judges()
     try:
@@ -453,6 +454,7 @@ def damaged_mnist(folder):
     return classes.in_folder(folder, {f"mnist/{name}": b"\x1f\x8b cut short" for name in MNIST_FILES})
 
 
+@pytest.mark.slow
 def test_damaged_data_is_found_where_it_is_before_a_student_is_graded(tmp_path, monkeypatch):
     monkeypatch.setenv("IWAE_DATA", str(damaged_mnist(tmp_path)))
     own = judges.Judges()
@@ -466,6 +468,7 @@ def test_damaged_data_is_found_where_it_is_before_a_student_is_graded(tmp_path, 
         own.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("autograder", "grade", "solutions/model.py"), ("pytest", "autograder/")])
 def test_damaged_data_is_found_before_a_file_is_graded(tmp_path, command):
     ended = finish(start("-m", *command, "--nll", "short", IWAE_DATA=str(damaged_mnist(tmp_path))))
@@ -483,6 +486,7 @@ def test_a_scheduler_that_is_not_there_is_an_error_in_a_line(tmp_path, monkeypat
         )
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     path = classes.in_folder(tmp_path / "in", classes.plain(make_class(3)))
     process = start(*command(path, tmp_path / "out", "--jobs", 1))

@@ -14,6 +14,8 @@ from helpers import classes, submissions
 from helpers.commands import finish, start
 from helpers.hostile import BANK
 
+pytestmark = pytest.mark.slow
+
 POINTS = {task.id: sum(submissions.IWAE.points[task.id].values()) for task in submissions.IWAE.tasks}
 
 

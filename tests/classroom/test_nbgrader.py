@@ -14,6 +14,8 @@ from helpers import submissions
 from helpers.commands import ROOT, copy_kit, finish, start
 from helpers.submissions import IWAE
 
+pytestmark = pytest.mark.slow
+
 KIT = ("base_code", "assignment", "solutions", "autograder", "pyproject.toml")
 SECRET = "a passage that only ada wrote"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -53,6 +53,7 @@ def scores(results):
     return found
 
 
+@pytest.mark.slow
 def test_a_right_submission_gets_everything_without_a_network(root):
     results = run(root, {"model.py": submissions.SOLUTION, "notes.txt": "for my grader"})
     assert scores(results) == {"todo1": 20, "todo2": 30, "todo3": 30, "nll": 20}
@@ -60,12 +61,14 @@ def test_a_right_submission_gets_everything_without_a_network(root):
     assert extra["dataset"] == "digits" and extra["grader_version"] == grader_version(IWAE)
 
 
+@pytest.mark.slow
 def test_a_partial_submission_gets_its_tasks(root):
     text = submissions.SOLUTION + "\ndef vae_objective(log_w):\n    raise NotImplementedError('TODO 2')\n"
     text += "IWAE.log_weights = vae_objective\n"
     assert scores(run(root, {"model.py": text})) == {"todo1": 20, "todo2": 0, "todo3": 30, "nll": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "says"),
     [
@@ -81,6 +84,7 @@ def test_what_cannot_be_graded_gets_nothing_and_is_told_why(root, files, says):
     assert all(says in test["output"] for test in results["tests"])
 
 
+@pytest.mark.slow
 def test_the_time_limit_leaves_what_the_ledger_holds(root):
     text = submissions.SOLUTION + "\ndef log_mean_exp(a, dim=0):\n    while True: pass\n"
     began = time.monotonic()
@@ -90,6 +94,7 @@ def test_the_time_limit_leaves_what_the_ledger_holds(root):
     assert scores(results)["todo1"] == 20 and results["tests"][-1]["extra_data"]["verdict"] == "NOT_RUN"
 
 
+@pytest.mark.slow
 def test_a_failure_of_the_grader_is_told(root):
     points = root / "source" / "autograder" / "assignments" / "iwae" / "points.toml"
     points.rename(root / "points.toml")

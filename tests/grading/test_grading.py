@@ -72,6 +72,7 @@ def test_pytest_on_the_untouched_stub_is_tidy(tmp_path):
     assert {t["extra_data"]["verdict"] for t in results["tests"]} == {"NOT_IMPLEMENTED"}
 
 
+@pytest.mark.slow
 def test_pytest_on_the_reference_gives_all_points_and_leaves_nothing_behind(tmp_path):
     command = ("-m", "pytest", "autograder/", "--nll", "off", "--submission", "solutions/model.py")
     ended = finish(start(*command, TMPDIR=str(tmp_path)))
@@ -80,6 +81,7 @@ def test_pytest_on_the_reference_gives_all_points_and_leaves_nothing_behind(tmp_
     assert not list(tmp_path.glob("sandbox-*"))
 
 
+@pytest.mark.slow
 def test_pytest_grades_one_task_and_nothing_else(tmp_path):
     ended = pytest_grade("--submission", "solutions/model.py", "-m", "todo3", "--report", tmp_path)
     assert ended.status == 0
@@ -88,6 +90,7 @@ def test_pytest_grades_one_task_and_nothing_else(tmp_path):
     assert verdicts == {"todo1": "NOT_RUN", "todo2": "NOT_RUN", "todo3": "PASS"}
 
 
+@pytest.mark.slow
 def test_the_command_grades_several_files_and_ends_with_0(tmp_path):
     (tmp_path / "model.py").write_text(submissions.SOLUTION.replace("0.5 * standardised**2", "standardised**2"))
     (tmp_path / "other.py").write_text("import nothing_of_that_name\n")
@@ -166,6 +169,7 @@ def test_the_ledger_is_written_before_the_first_check(tmp_path, sandbox, monkeyp
     assert seen[0]["score"] == 0
 
 
+@pytest.mark.slow
 def test_a_killed_judge_leaves_a_valid_ledger(tmp_path):
     for i, lines in enumerate((1, 9)):
         folder = tmp_path / str(i)
@@ -279,6 +283,7 @@ def test_a_name_that_a_package_does_not_have_is_no_missing_file(sandbox):
     assert "handed in" not in lost_by("from torch import of_mine", sandbox).came_back
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "changed"),
     [
@@ -367,6 +372,7 @@ def test_the_bands_are_wide_enough_for_every_right_answer():
                 assert (high - low) / 2 > 7 * spread["std"]
 
 
+@pytest.mark.slow
 def test_the_reference_trains_to_the_reference_band(quick):
     run = measured(submissions.submission())
     assert set(verdicts(run).values()) == {"PASS"}
@@ -377,6 +383,7 @@ def test_the_reference_trains_to_the_reference_band(quick):
     assert len([png(draw) for draw in run.pictures().values()]) == 2
 
 
+@pytest.mark.slow
 def test_an_unfinished_file_is_not_trained(monkeypatch):
     monkeypatch.setattr(nll, "load_grey", None)
     assert set(verdicts(measured(submissions.submission(base=submissions.STUB))).values()) == {"NOT_IMPLEMENTED"}
@@ -413,6 +420,7 @@ def test_what_lacks_a_function_is_not_trained(monkeypatch):
     assert set(verdicts(run).values()) == {"NOT_IMPLEMENTED"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "verdict"),
     [

@@ -8,7 +8,7 @@ import zipfile
 
 import yaml
 
-from autograder.classroom import workers as judges
+from autograder.classroom import workers
 
 
 def plain(students):
@@ -95,9 +95,9 @@ def results(score):
 
 
 def fatal(job, source):
-    """Instead of judges.judge: what kills the worker, what has no report, and else the length for a score."""
+    """Instead of workers.judge: what kills the worker, what has no report, and else the length for a score."""
     if source == b"worker":
         os._exit(1)
     if source == b"judge":
-        raise judges.JudgeDied("the judge ended without a report")
+        raise workers.JudgeDied("the judge ended without a report")
     return json.dumps(results(len(source))).encode(), b"report"

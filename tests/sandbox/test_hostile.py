@@ -23,6 +23,8 @@ from helpers import submissions
 from helpers.gradings import run_grading
 from helpers.hostile import BANK
 
+pytestmark = pytest.mark.slow
+
 SAFE = set(environment(type("Any", (), {"limits": Limits(), "level": 3, "folder": Path()})))
 
 

@@ -350,6 +350,7 @@ def test_a_worker_that_does_not_import_is_our_failure(tmp_path):
         sandbox.start()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize(("user", "level"), [(0, 2), (65534, 3), (65534, 1)])
 def test_the_same_as_root_and_as_an_ordinary_user(user, level, tmp_path):

@@ -248,6 +248,7 @@ MEASURE = """
 """
 
 
+@pytest.mark.slow
 def test_nothing_reaches_beyond_a_slide(tmp_path):
     browser = load("build").find_browser()
     if not browser:

@@ -286,7 +286,8 @@ def band(data, mode, objective):
     """Lowest and highest NLL that count as right: half the gap between the two references to each side.
 
     What lies nearer to the other objective's figure than to its own is not this objective. Half the gap is seven
-    or more standard deviations of the reference over its seeds (tests/test_grading.py), so no right answer falls out.
+    or more standard deviations of the reference over its seeds (tests/grading/test_grading.py), so no right answer
+    falls out.
     """
     figures = references(data, mode)
     return figures[objective] - half_gap(figures), figures[objective] + half_gap(figures)

@@ -1,6 +1,6 @@
 """Independent truth for the checks: torch.distributions, numpy, closed forms and quadrature, in float64.
 
-Nothing here comes from solutions/model.py; tests/test_oracles.py checks that file against these.
+Nothing here comes from solutions/model.py; tests/assignments/iwae/test_oracles.py checks that file against these.
 """
 
 import math

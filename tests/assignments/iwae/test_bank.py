@@ -6,6 +6,8 @@ from helpers import submissions
 from helpers.gradings import lost, names
 from helpers.submissions import IWAE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", submissions.CHEAP)
 def test_what_is_right_on_some_inputs_alone_is_caught(name, grade_in, pytestconfig):

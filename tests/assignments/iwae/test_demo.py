@@ -3,10 +3,13 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from autograder.assignments.iwae import demo
 from autograder.assignments.iwae import figures as reference
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_demo_prints_its_tables_and_draws_its_picture(tmp_path, monkeypatch, capsys):
