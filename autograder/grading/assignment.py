@@ -152,9 +152,9 @@ class Assignment:
     @functools.cached_property
     def reference(self):
         """The solution as a module."""
-        from run import load_model_file
+        from model_file import import_file
 
-        return load_model_file(self.solution)
+        return import_file(self.solution)
 
     @functools.cached_property
     def checks(self):
