@@ -27,8 +27,12 @@ from torch.distributions import AffineTransform, Normal, TransformedDistribution
 
 from checking import Wrong, call, compare, expect, expect_gradients, expect_slopes, gradients, numbers, settings_kept
 from cli import UserError, run_command
-from run import Unfinished, explained, load_model_file
+from model_file import Unfinished, explained, import_file, require_names
 
+NAMES = (
+    "bernoulli_log_likelihood gaussian_log_likelihood reparameterize vae_objective log_mean_exp iwae_objective "
+    "Encoder Decoder IWAE"
+).split()
 NAN = torch.tensor([[math.nan], [1.0]])
 NAN_REASON = "NaN tells that something broke before; hiding it lets training go on with nonsense"
 
@@ -380,7 +384,8 @@ def main():
     console = Console(highlight=False, soft_wrap=True)
     try:
         with settings_kept("importing the file", free=("random seed",)):
-            model_file = load_model_file(path)
+            model_file = import_file(path)
+            require_names(model_file, NAMES)
     except Wrong as wrong:
         raise UserError(f"{Path(path).name}: {'; expected '.join(wrong.args[1:])}") from None
     words = set()

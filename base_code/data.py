@@ -39,7 +39,7 @@ MIRROR_PATIENCE = 8  # seconds until silent mirrors count as "no network"
 TEST_SEED = 2015
 
 
-class Unavailable(UserError):
+class MissingDataset(UserError):
     """A dataset that is neither here nor to be downloaded."""
 
 
@@ -51,38 +51,30 @@ def choose(name):
         for file_name in MNIST_FILES:
             find_mnist(file_name)
         return "mnist"
-    except Unavailable as reason:
+    except MissingDataset as reason:
         print(f"notice: {reason}\nnotice: using the digits of scikit-learn instead (--data digits)", file=sys.stderr)
         return "digits"
 
 
-def load(name):
-    """Pixel probabilities in [0, 1] of the train and the test images, two float tensors [N, 784].
-
-    Raises Unavailable when the dataset cannot be had, UserError when its file is damaged.
-    """
-    train, test = load_grey(name)
-    return train / 255, test / 255
-
-
 def load_grey(name):
-    """The same images as grey levels, two uint8 tensors [N, 784]: a quarter of the memory."""
-    loaders = {"mnist": load_mnist, "digits": load_digits}
-    name = choose(name)
-    if name not in loaders:
-        raise UserError(f"there is no dataset {name!r}; expected mnist, digits or auto")
-    return loaders[name]()
+    """The grey levels of the train and the test images, two uint8 tensors [N, 784].
+
+    Raises MissingDataset when the dataset cannot be had, UserError when its file is damaged.
+    """
+    return call_loader({"mnist": load_mnist, "digits": load_digits}, name)
 
 
 def load_labels(name):
-    """The classes 0 ... 9 of the train and the test images, two int64 tensors [N]. Raises what load raises."""
-    if name == "mnist":
-        files = [read_verified(find_mnist(file_name)) for file_name in MNIST_LABEL_FILES]
-        classes = [np.frombuffer(content, np.uint8, offset=MNIST_LABEL_HEADER_BYTES) for content in files]
-        return tuple(torch.from_numpy(c.astype(np.int64)) for c in classes)
-    from sklearn.datasets import load_digits as load_sklearn_digits
+    """The classes 0 ... 9 of the same images, two int64 tensors [N]. Raises what load_grey raises."""
+    return call_loader({"mnist": load_mnist_labels, "digits": load_digits_labels}, name)
 
-    return split_digits(torch.tensor(load_sklearn_digits().target, dtype=torch.int64))
+
+def call_loader(loaders, name):
+    """What the loader of that dataset gives."""
+    name = choose(name)
+    if name not in loaders:
+        raise UserError(f"there is no dataset {name!r}; expected {', '.join(loaders)} or auto")
+    return loaders[name]()
 
 
 def binarize(images, generator=None):
@@ -113,6 +105,12 @@ def load_digits():
     return split_digits(grey)
 
 
+def load_digits_labels():
+    from sklearn.datasets import load_digits as load_sklearn_digits
+
+    return split_digits(torch.tensor(load_sklearn_digits().target, dtype=torch.int64))
+
+
 def split_digits(tensor):
     """Train and test set: every sixth image is a test image, so that both have the same writers."""
     is_test = torch.arange(len(tensor)) % 6 == 0
@@ -124,6 +122,12 @@ def load_mnist():
     files = [read_verified(find_mnist(file_name)) for file_name in MNIST_FILES]
     pixels = [np.frombuffer(content, np.uint8, offset=MNIST_HEADER_BYTES) for content in files]
     return tuple(torch.from_numpy(p.copy()).view(-1, 784) for p in pixels)
+
+
+def load_mnist_labels():
+    files = [read_verified(find_mnist(file_name)) for file_name in MNIST_LABEL_FILES]
+    classes = [np.frombuffer(content, np.uint8, offset=MNIST_LABEL_HEADER_BYTES) for content in files]
+    return tuple(torch.from_numpy(c.astype(np.int64)) for c in classes)
 
 
 def find_mnist(file_name):
@@ -172,7 +176,7 @@ def download_mnist(file_name, folder):
     where = f"{what} is neither in $IWAE_DATA/mnist nor in {folder}"
     mirrors = answering_mirrors(file_name)
     if not mirrors:
-        raise Unavailable(f"{where}, and no mirror could be reached")
+        raise MissingDataset(f"{where}, and no mirror could be reached")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix="download-") as temporary:
@@ -188,8 +192,8 @@ def download_mnist(file_name, folder):
                 os.replace(part, folder / file_name)
                 return folder / file_name
     except OSError as error:
-        raise Unavailable(f"{where}, and a download cannot be stored there ({error.strerror})") from None
-    raise Unavailable(f"{where}, and every mirror failed")
+        raise MissingDataset(f"{where}, and a download cannot be stored there ({error.strerror})") from None
+    raise MissingDataset(f"{where}, and every mirror failed")
 
 
 def answering_mirrors(file_name):

@@ -4,6 +4,8 @@ import contextlib
 
 import torch
 
+from model_file import wrapped
+
 NAMES = {
     "encoder": "mu or sigma, from the encoder",
     "reparameterize": "z, from reparameterize",
@@ -72,21 +74,17 @@ def recorded(module, model):
 
         return call_and_note
 
-    names = (*NAMES, "gaussian_log_likelihood")
-    functions = {name: getattr(module, name) for name in names if hasattr(module, name)}
     hooks = [
         part.register_forward_hook(lambda _, inputs, output, name=name: calls.append(Call(name, inputs, output)))
-        for name, part in (("encoder", model.encoder), ("decoder", model.decoder))
+        for name, part in model.named_children()
+        if name in ("encoder", "decoder")
     ]
     try:
-        for name, function in functions.items():
-            setattr(module, name, recording(name, function))
         model.log_weights = recording("log_weights", model.log_weights)
-        yield calls
+        with wrapped(module, (*NAMES, "gaussian_log_likelihood"), recording):
+            yield calls
     finally:
         del model.log_weights
-        for name, function in functions.items():
-            setattr(module, name, function)
         for hook in hooks:
             hook.remove()
 

@@ -19,7 +19,9 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from data import load_binarized_test
-from run import add_figures, compiled, explained, has_cpp_compiler, labels, load_run, unique
+from model_file import explained, has_networks
+from process import compiled, has_cpp_compiler
+from run_folder import add_figures, labels, load_run, unique
 from settings import require, require_count
 
 ROWS = 8192  # samples x images that are decoded at once: 26 MB for each tensor of pixels
@@ -99,17 +101,28 @@ def noise(device):
 
 @torch.no_grad()
 def doubt(module, model, x):
-    """Why the file's estimate cannot be that of its encoder and decoder, as a sentence; None where nothing says so.
-
-    The ELBO by another way: E_q[log p(x | z)] from samples, minus KL(q || p) in closed form (Kingma and Welling,
-    appendix B). Like the mean of log_w it is right on average, so the two differ by Monte Carlo error alone.
-    """
+    """Why the file's estimate cannot be that of its model, as a sentence; None where nothing says so."""
     device = next(model.parameters()).device
     x = x[:DOUBT_IMAGES].to(device)  # [B, P]
     eps = torch.randn(DOUBT_K, len(x), model.d_latent, device=device, generator=noise(device))  # [k, B, D]
     log_w = model.log_weights(x, eps)  # [k, B]
+    if has_networks(model) and (reason := doubt_of_log_weights(model, x, eps, log_w)):
+        return reason
+    if is_finished(module.log_mean_exp):
+        log_p, lowest, highest = module.log_mean_exp(log_w, 0), log_w.min(0).values, log_w.max(0).values
+        if ((log_p > highest + 0.01) | (log_p < lowest - 0.01)).any():
+            return "log_mean_exp gives a mean weight that is not between the smallest and the largest; look at TODO 3"
+    return None
+
+
+def doubt_of_log_weights(model, x, eps, log_w):
+    """Why log_w [k, B] of images x and noise eps [k, B, D] cannot be that of the model's encoder and decoder.
+
+    The ELBO by another way: E_q[log p(x | z)] from samples, minus KL(q || p) in closed form (Kingma and Welling,
+    appendix B). Like the mean of log_w it is right on average, so the two differ by Monte Carlo error alone.
+    """
     mu, sigma = (t.expand_as(eps) for t in model.encoder(x))  # [k, B, D]
-    z = torch.normal(mu, sigma, generator=noise(device))  # the same noise again: less is left to chance
+    z = torch.normal(mu, sigma, generator=noise(x.device))  # the same noise again: less is left to chance
     logits = model.decoder(z)  # [k, B, P]
     log_p = -F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none").sum(-1)  # [k, B]
     elbo = log_p - kl_divergence(Normal(mu[0], sigma[0], False), Normal(0.0, 1.0)).sum(-1)  # [k, B]
@@ -121,10 +134,6 @@ def doubt(module, model, x):
             f"the mean of log_w is {found:.1f} nats, but the ELBO of this encoder and decoder is {right:.1f} (both on "
             f"{len(x)} test images), so what follows from log_w is no likelihood; look at TODO 1 and 2"
         )
-    if is_finished(module.log_mean_exp):
-        log_p, lowest, highest = module.log_mean_exp(log_w, 0), log_w.min(0).values, log_w.max(0).values
-        if ((log_p > highest + 0.01) | (log_p < lowest - 0.01)).any():
-            return "log_mean_exp gives a mean weight that is not between the smallest and the largest; look at TODO 3"
     return None
 
 

@@ -9,10 +9,10 @@ import safetensors.torch
 import torch
 from tqdm import tqdm
 
-import run as runs
 from cli import UserError
 from data import binarize
 from outputs import write_atomically
+from run_folder import load_weights, read_tensors
 
 CHECK_EVERY = 50  # steps between two looks at the losses, which on a GPU wait for it
 
@@ -56,9 +56,9 @@ class State:
 
     def load(self, folder):
         """Go on where the checkpoint was saved."""
-        tensors = runs.read_tensors(folder / "checkpoint.safetensors")
+        tensors = read_tensors(folder / "checkpoint.safetensors")
         model = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-        runs.load_weights(self.model, model, folder)
+        load_weights(self.model, model, folder)
         moments = {}
         for name, tensor in tensors.items():
             if name.startswith("adam."):

@@ -142,3 +142,11 @@ class IWAE(nn.Module):
         eps = torch.randn(k, len(x), self.d_latent, dtype=x.dtype, device=x.device)
         objectives = {"vae": vae_objective, "iwae": iwae_objective}
         return -objectives[objective](self.log_weights(x, eps)).mean()
+
+
+OBJECTIVES = {"ae": {}, "vae": {}, "iwae": {"train_k": 10}}  # what train.py can train, each with its own defaults
+
+
+def build(settings):
+    """The model that train.py trains, for the settings of a run."""
+    return IWAE(d_latent=settings.d_latent, hidden=settings.hidden, tied=not settings.untied)

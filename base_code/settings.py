@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from cli import ROOT, UserError, resolve
+from model_file import read_objectives
 
 LARGEST = 1_000_000  # for every number of things; what is beyond cannot be meant
 
@@ -19,7 +20,7 @@ def setting(default, help_text, **argparse_options):
 class Settings:
     """Everything that decides the result of a training run."""
 
-    objective: str = setting("ae", "what to train", choices=("ae", "vae", "iwae"))
+    objective: str = setting("ae", "what to train", metavar="{ae,vae,iwae}")
     train_k: int = setting(1, "samples per image while training (iwae: 10)", type=int)
     test_k: int = setting(100, "samples per image for the test NLL", type=int)
     epochs: int = setting(30, "passes over the training images (digits: 100; paper: 3280)", type=int)
@@ -67,17 +68,23 @@ PRESETS = {
     "paper": {"hidden": (200, 200), "d_latent": 50, "untied": True, "batch_size": 20, "epochs": 3280},
 }
 DATASETS = {"mnist": {}, "digits": {"epochs": 100, "batch_size": 32}}
-OBJECTIVES = {"ae": {}, "vae": {}, "iwae": {"train_k": 10}}
 
 
 def complete(given: dict, dataset: str) -> Settings:
-    """Settings from the options that were given; the dataset, objective and preset set the other defaults."""
-    preset, objective = given.get("preset", "course"), given.get("objective", "ae")
-    model = resolve(given.get("model", Settings.model))
+    """Settings from the options that were given; the dataset, objective and preset set the other defaults.
+
+    Which objectives there are, and the defaults of each, says the model file.
+    """
+    preset, model = given.get("preset", "course"), resolve(given.get("model", Settings.model))
+    objectives = read_objectives(model)
+    objective = given.get("objective") or next(iter(objectives), Settings.objective)
+    if objectives:
+        offered = f"one that {model.name} trains: {', '.join(objectives)}"
+        require(objective in objectives, "objective", objective, offered)
     if model.is_relative_to(ROOT):  # so that a run can be read from any folder, and on another machine
         model = model.relative_to(ROOT).as_posix()
-    own = {**given, "data": dataset, "model": str(model)}
-    return Settings(**{**DATASETS[dataset], **OBJECTIVES[objective], **PRESETS[preset], **own})
+    own = {**given, "objective": objective, "data": dataset, "model": str(model)}
+    return Settings(**{**DATASETS[dataset], **objectives.get(objective, {}), **PRESETS[preset], **own})
 
 
 def require(condition: object, name: str, found: object, expected: str) -> None:

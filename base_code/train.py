@@ -22,12 +22,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import run as runs
 from data import binarize, choose, load_binarized_test, load_grey
 from diagnose import culprit
 from evaluate import measure, summary
 from loop import Interrupted, NotFinite, State, StopRequest, train_epoch
+from model_file import build_model, check_model, explained, has_networks, is_trained_with, load_model_file
 from outputs import write_atomically, write_json
+from process import compiled, has_cpp_compiler, prepare_device
+from run_folder import add_figures, read_config
 from settings import Settings, add_settings, complete
 from visualize import EventFile, TrainingView, draw_curves, draw_reconstructions, draw_samples, import_summary_writer
 
@@ -47,18 +49,21 @@ def train(settings, folder, resume=False, visualize=False, tensorboard=False):
     if tensorboard:
         import_summary_writer()  # what is missing is told before anything is written
     module, images, state, step_loss = prepare(settings, folder, resume)
+    if visualize and not has_networks(state.model):
+        print(f"notice: the model of {settings.model} cannot draw samples, so there are none to watch", file=sys.stderr)
+        visualize = False
     rows = read_metrics(folder)[: state.epoch]
     x_test = load_binarized_test(settings.data).to(images.device)  # [N, P]
     if state.epoch < settings.epochs:
         (folder / "test.json").unlink(missing_ok=True)  # its figures are of weights that now change
     with StopRequest() as stop, contextlib.ExitStack() as stack:
-        views = [TrainingView(folder, settings.d_latent)] if visualize else []
-        views += [EventFile(folder, settings.d_latent, state.epoch)] if tensorboard else []
+        views = [TrainingView(folder, state.model.d_latent)] if visualize else []
+        views += [EventFile(folder, state.model.d_latent, state.epoch)] if tensorboard else []
         for view in views:
             stack.enter_context(contextlib.closing(view))
         while state.epoch < settings.epochs:
             try:
-                with runs.explained(module.__file__):
+                with explained(module.__file__):
                     train_epoch(state, images, settings, step_loss, stop)
                     test_loss = fixed_loss(state.model, x_test[:TEST_IMAGES], settings)
             except Interrupted:
@@ -74,10 +79,11 @@ def train(settings, folder, resume=False, visualize=False, tensorboard=False):
             if stop.is_set:
                 raise Interrupted
     figures = measure(module, state.model, settings, settings.test_k)
-    runs.add_figures(folder, figures)
+    add_figures(folder, figures)
     draw_curves(folder / "curves.png", rows, figures)
-    draw_samples(folder / "samples.png", folder, settings, state.model)
-    draw_reconstructions(folder / "reconstructions.png", state.model, x_test[:50].cpu())
+    if has_networks(state.model):
+        draw_samples(folder / "samples.png", folder, settings, state.model)
+        draw_reconstructions(folder / "reconstructions.png", state.model, x_test[:50].cpu())
     return figures
 
 
@@ -113,21 +119,21 @@ def prepare(settings, folder, resume):
 
     Returns the model file's module, the train images (uint8 [N, P]), the state and the loss of a full batch.
     """
-    device = runs.prepare_device(settings.device)
-    module = runs.load_model_file(settings.model)
+    device = prepare_device(settings.device)
+    module = load_model_file(settings.model)
     images = load_grey(settings.data)[0].to(device)
     if settings.batch_size > len(images):
         raise UserError(f"--batch-size {settings.batch_size}: {settings.data} has only {len(images)} training images")
     torch.manual_seed(settings.seed)
-    model = runs.build_model(module, settings).to(device)
-    runs.check_model(module, model, settings, binarize(images[:3]))
+    model = build_model(module, settings).to(device)
+    check_model(module, model, settings, binarize(images[:3]))
     optimizer = torch.optim.Adam(model.parameters(), settings.lr, eps=settings.adam_eps, fused=device.type != "mps")
     n_steps = math.ceil(len(images) / settings.batch_size)
     state = State(model, optimizer, torch.zeros(n_steps, device=device))
     compile_it = pays_to_compile(settings, images)
     if resume:
-        config = runs.read_config(folder)
-        if not runs.is_trained_with(module, config):
+        config = read_config(folder)
+        if not is_trained_with(module, config):
             raise UserError(f"{settings.model} has changed since {folder} was begun; start a new run")
         compile_it = config["compiled"]  # compiled or not, a step rounds differently
     step_loss = compiled_loss(model, settings, images) if compile_it else model.loss
@@ -144,12 +150,12 @@ def pays_to_compile(settings, images):
     if settings.compile != "auto":
         return settings.compile == "on"
     pixels = settings.epochs * images.numel() * settings.train_k
-    return images.device.type == "cpu" and runs.has_cpp_compiler() and pixels >= COMPILE_PAYS
+    return images.device.type == "cpu" and has_cpp_compiler() and pixels >= COMPILE_PAYS
 
 
 def compiled_loss(model, settings, images):
     example = torch.zeros(settings.batch_size, images.shape[1], device=images.device)
-    loss = runs.compiled(model.loss, (example, settings.objective, settings.train_k), settings.compile == "on")
+    loss = compiled(model.loss, (example, settings.objective, settings.train_k), settings.compile == "on")
     model.zero_grad()
     return loss
 
@@ -220,7 +226,7 @@ def free_folder(settings):
 
 def resumed_settings(folder, given):
     """The settings of a run to go on with. Only the number of epochs and the test k may change."""
-    config = runs.read_config(folder)
+    config = read_config(folder)
     before = config["settings"]
     asked = complete({**dataclasses.asdict(before), **given}, before.data)
     for name in set(given) - {"epochs", "test_k", "data"}:
@@ -265,7 +271,8 @@ def main():
     print(summary(figures))
     if "doubt" in figures:
         print(f"warning: {figures['doubt']}")
-    print(f"the run is in {folder}; see curves.png, samples.png and reconstructions.png there")
+    pictures = ", samples.png and reconstructions.png" if (folder / "samples.png").exists() else ""
+    print(f"the run is in {folder}; see curves.png{pictures} there")
 
 
 if __name__ == "__main__":

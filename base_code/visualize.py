@@ -14,9 +14,10 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from data import Unavailable, load_binarized_test, load_labels
+from data import MissingDataset, load_binarized_test, load_labels
+from model_file import has_networks
 from outputs import MARK, own_file, owned_folder
-from run import labels, load_run, read_figures, unique
+from run_folder import labels, load_run, read_figures, unique
 
 try:
     import matplotlib
@@ -293,7 +294,8 @@ class EventFile:
     def show(self, model, row):
         for name in ("train_loss", "test_loss", "lr"):
             self.writer.add_scalar(name, float(row[name]), row["epoch"])
-        self.writer.add_image("samples", tile(decode(model, self.z)), row["epoch"], dataformats="HW")
+        if has_networks(model):
+            self.writer.add_image("samples", tile(decode(model, self.z)), row["epoch"], dataformats="HW")
 
     def close(self):
         self.writer.close()
@@ -303,15 +305,22 @@ def load_test_classes(name):
     """The test images' classes, or None with a notice where they cannot be had."""
     try:
         return load_labels(name)[1]
-    except Unavailable as reason:
+    except MissingDataset as reason:
         print(f"notice: {reason}\nnotice: latents.png is drawn without colours", file=sys.stderr)
         return None
 
 
+def load_drawable(folder):
+    """A run's settings and its model; UserError also where that lacks what pictures are made with."""
+    config, _, model = load_run(folder)
+    if not has_networks(model):
+        raise UserError(f"{folder} cannot be drawn: its model has no encoder and decoder")
+    return config["settings"], model
+
+
 def draw_run(folder, out, binary=False):
     """Five pictures of one run, into the folder out."""
-    config, _, model = load_run(folder)
-    settings = config["settings"]
+    settings, model = load_drawable(folder)
     x = load_binarized_test(settings.data)
     return [
         draw_samples(out / "samples.png", folder, settings, model, binary),
@@ -341,9 +350,9 @@ def draw_comparison(folders, path, binary=False):
         )
     panels = {}
     for folder, name in labels(folders).items():
-        config, _, model = load_run(folder)
+        settings, model = load_drawable(folder)
         shown = figures[folder].get(k) or next((f for f in figures[folder].values() if "nll" not in f), None)
-        title = f"{run_title(name, config['settings'], shown)}\n{samples_title(binary)}"
+        title = f"{run_title(name, settings, shown)}\n{samples_title(binary)}"
         panels[title] = tile(draw_images(model, prior_grid(model.d_latent), binary))
     return draw_panels(path, panels)
 
@@ -364,14 +373,14 @@ def main():
     folders, found, failed = unique(arguments.runs), [], []
     if len(arguments.runs) == 1:
         out = arguments.out or folders[0]
-        load_run(folders[0])  # what is wrong with it is told before a folder is made
+        load_drawable(folders[0])  # what is wrong with it is told before a folder is made
         if out.resolve() != Path(folders[0]).resolve():
             owned_folder(out, "visualize", former=("samples.png", "reconstructions.png"))
         written = draw_run(folders[0], out, arguments.binary)
     else:
         for folder in folders:
             with told(folder, failed):
-                load_run(folder), read_figures(folder)
+                load_drawable(folder), read_figures(folder)
                 found.append(folder)
         path = own_file(arguments.out or Path("comparison.png"))
         written = [draw_comparison(found, path, arguments.binary)] if found else []

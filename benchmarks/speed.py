@@ -27,9 +27,11 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "base_code"))
 import evaluate  # noqa: E402
 import rivals  # noqa: E402
-import run as runs  # noqa: E402
 from cli import run_command  # noqa: E402
 from data import binarize, choose, load_binarized_test, load_grey  # noqa: E402
+from model_file import build_model, explained, load_model_file  # noqa: E402
+from outputs import write_json  # noqa: E402
+from process import compiled, has_cpp_compiler, prepare_device  # noqa: E402
 from settings import complete  # noqa: E402
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -69,15 +71,15 @@ def matrix_products(shapes, backward):
     return products
 
 
-def our_step(module, settings, images, compiled):
+def our_step(module, settings, images, compile_it):
     """One training step as train.py takes it, on batches that are binarised beforehand."""
     torch.manual_seed(0)
-    model = runs.build_model(module, settings)
+    model = build_model(module, settings)
     optimizer = torch.optim.Adam(model.parameters(), settings.lr, fused=True)
     batches = itertools.cycle(binarize(images[: 50 * settings.batch_size]).split(settings.batch_size))
     loss = model.loss
-    if compiled:
-        loss = runs.compiled(loss, (next(batches), settings.objective, settings.train_k), required=True)
+    if compile_it:
+        loss = compiled(loss, (next(batches), settings.objective, settings.train_k), required=True)
 
     def step():
         optimizer.zero_grad()
@@ -110,10 +112,10 @@ def measure_steps(module, images, model_path):
         encoder, decoder = layers(settings)
         candidates = {
             "matrix products": matrix_products(encoder + decoder, backward=True),
-            "ours, plain": our_step(module, settings, images, compiled=False),
+            "ours, plain": our_step(module, settings, images, compile_it=False),
         }
-        if runs.has_cpp_compiler():
-            candidates["ours, compiled"] = our_step(module, settings, images, compiled=True)
+        if has_cpp_compiler():
+            candidates["ours, compiled"] = our_step(module, settings, images, compile_it=True)
         batches = binarize(images[: 50 * settings.batch_size]).split(settings.batch_size)
         candidates |= rivals.steps(settings, batches)
         results[scale] = measure(candidates)
@@ -124,7 +126,7 @@ def measure_evaluation(module, x, model_path):
     """The test NLL with k = 5000 over the images x: {name: seconds}, and the memory it adds in MB."""
     settings = complete({"objective": "iwae", "model": model_path}, "mnist")
     k, rows = 5000, 5000
-    model = runs.build_model(module, settings)
+    model = build_model(module, settings)
     _, decoder = layers(settings)
     products = matrix_products([(rows, n_in, n_out) for _, n_in, n_out in decoder], backward=False)
     times = measure({"matrix products": products}, rounds=1)
@@ -161,12 +163,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="base_code/model.py", metavar="FILE", help="a finished model file")
     path = parser.parse_args().model
-    runs.prepare_device("cpu")
-    module = runs.load_model_file(path)
+    prepare_device("cpu")
+    module = load_model_file(path)
     name = choose("auto")
     images, test_images = load_grey(name)[0], load_binarized_test(name)
 
-    with runs.explained(module.__file__):
+    with explained(module.__file__):
         evaluation, megabytes = measure_evaluation(module, test_images, path)  # first: its memory is a peak
         steps = measure_steps(module, images, path)
     data_share = measure_data(images) / min(seconds for n, seconds in steps["base"].items() if "ours" in n)
@@ -185,7 +187,7 @@ def main():
         "evaluation_megabytes": megabytes,
         "data_share_of_step": data_share,
     }
-    runs.write_json(RESULTS, results)
+    write_json(RESULTS, results)
     print(f"wrote {RESULTS}")
 
 

@@ -33,8 +33,9 @@ from autograder.assignments.iwae.nll import FULL_EPOCHS, TRAIN_K  # noqa: E402  
 from autograder.assignments.iwae.figures import Experiment, run_one  # noqa: E402  isort: skip
 from cli import UserError, run_command  # noqa: E402
 from data import binarize, load_binarized_test, load_grey  # noqa: E402
+from model_file import load_model_file  # noqa: E402
 from outputs import write_json  # noqa: E402
-from run import load_model_file, load_run  # noqa: E402
+from run_folder import load_run  # noqa: E402
 from settings import complete  # noqa: E402
 from train import train_once  # noqa: E402
 from visualize import decode, prior_grid, tile  # noqa: E402

@@ -11,7 +11,7 @@ from cli import run_command
 from helpers.commands import SOLUTION, Ended, local_mnist
 from helpers.gradings import run_grading
 from helpers.submissions import IWAE
-from run import load_model_file
+from model_file import load_model_file
 from settings import complete
 from train import train
 

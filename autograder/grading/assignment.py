@@ -3,7 +3,6 @@
 import functools
 import importlib
 import tomllib
-import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,9 +158,9 @@ class Assignment:
     @functools.cached_property
     def reference(self) -> ModuleType:
         """The solution as a module."""
-        module = types.ModuleType(f"{self.name}_solution")
-        exec(compile(self.solution.read_bytes(), str(self.solution), "exec"), module.__dict__)
-        return module
+        from model_file import import_file
+
+        return import_file(self.solution)
 
     @functools.cached_property
     def checks(self) -> tuple[Check, ...]:

@@ -35,7 +35,8 @@ sys.path.insert(0, str(KIT / "base_code"))
 
 from data import binarize, load_binarized_test, load_grey
 from evaluate import estimate
-from run import load_model_file, load_run
+from model_file import load_model_file
+from run_folder import load_run
 from settings import complete
 from train import train_once
 from visualize import decode, prior_grid, tile

@@ -11,7 +11,7 @@ import checking
 from autograder.assignments.iwae.misconceptions import MISCONCEPTIONS
 from helpers import submissions
 from helpers.commands import ROOT, SOLUTION, finish, start
-from run import load_model_file
+from model_file import import_file
 
 FUNCTIONS = [name for checks in check.CHECKS.values() for name in checks]
 
@@ -41,7 +41,7 @@ def judged(tmp_path):
         path = tmp_path / "model.py"
         path.write_bytes(source if isinstance(source, bytes) else source.encode())
         with checking.settings_kept("importing the file", free=("random seed",)):
-            model_file = load_model_file(path)
+            model_file = import_file(path)
         return {name: (word, "\n".join(map(": ".join, lines))) for _, name, word, lines in check.verdicts(model_file)}
 
     return judge

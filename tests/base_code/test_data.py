@@ -76,10 +76,10 @@ def local_mnist_labels():
 
 
 def test_digits_are_images_of_the_right_form():
-    train, test = data.load("digits")
+    train, test = data.load_grey("digits")
     assert train.shape == (1497, 784) and test.shape == (300, 784)
     for images in (train, test):
-        assert images.dtype == torch.float32 and images.min() == 0 and images.max() == 1
+        assert images.dtype == torch.uint8 and images.min() == 0 and images.max() == 255
         border = images.view(-1, 28, 28).clone()
         border[:, 4:-4, 4:-4] = 0
         assert border.sum() == 0
@@ -87,15 +87,16 @@ def test_digits_are_images_of_the_right_form():
 
 @pytest.mark.skipif(not local_mnist(), reason="MNIST is not on this machine")
 def test_mnist_is_what_was_published():
-    train, test = data.load("mnist")
+    train, test = data.load_grey("mnist")
     assert train.shape == (60000, 784) and test.shape == (10000, 784)
-    assert train.mean().item() == pytest.approx(0.1307, abs=1e-4)  # the figure that everybody normalises with
+    assert (train / 255).mean().item() == pytest.approx(0.1307, abs=1e-4)  # the figure that everybody normalises with
 
 
 def test_labels_belong_to_the_images():
     """Means of each class's images, from the train set, find the class of most test images."""
     for name in ["digits", *(["mnist"] if local_mnist_labels() else [])]:
-        (train, test), (train_classes, test_classes) = data.load(name), data.load_labels(name)
+        train, test = (grey / 255 for grey in data.load_grey(name))
+        train_classes, test_classes = data.load_labels(name)
         assert len(train_classes) == len(train) and len(test_classes) == len(test)
         means = torch.stack([train[train_classes == c].mean(0) for c in range(10)])
         assert (torch.cdist(test, means).argmin(1) == test_classes).float().mean() > 0.8
@@ -106,7 +107,7 @@ def test_labels_that_cannot_be_had_do_not_hinder_the_images(empty_machine, small
     for name, content in small_mnist.items():
         (empty_machine / name).write_bytes(content)
     assert data.choose("auto") == "mnist" and len(data.load_grey("mnist")[1]) == 3
-    with pytest.raises(data.Unavailable, match="a label file of MNIST is neither in"):
+    with pytest.raises(data.MissingDataset, match="a label file of MNIST is neither in"):
         data.load_labels("mnist")
 
 
@@ -129,15 +130,17 @@ def test_the_test_set_is_binarised_the_same_for_everybody():
 
 
 def test_an_unknown_name_is_an_error():
-    with pytest.raises(UserError, match="no dataset 'cifar'; expected mnist, digits or auto"):
-        data.load("cifar")
+    for load in (data.load_grey, data.load_labels):
+        with pytest.raises(UserError, match="no dataset 'cifar'; expected mnist, digits or auto"):
+            load("cifar")
 
 
 def test_auto_takes_digits_with_a_notice_where_mnist_cannot_be_had(empty_machine, capsys):
     assert data.choose("auto") == "digits"
     assert "notice: MNIST is neither in" in capsys.readouterr().err
+    assert [len(classes) for classes in data.load_labels("auto")] == [1497, 300]
     with pytest.raises(UserError, match="no mirror could be reached"):
-        data.load("mnist")
+        data.load_grey("mnist")
 
 
 @pytest.mark.slow

@@ -12,7 +12,8 @@ from scipy.special import logsumexp
 import evaluate
 from data import load_binarized_test
 from helpers.commands import ROOT, SOLUTION
-from run import load_model_file, load_run, read_figures
+from model_file import load_model_file
+from run_folder import load_run, read_figures
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 from torch.distributions import Bernoulli, Normal
 
-from run import load_model_file
+from model_file import load_model_file
 
 OFFSETS = (0.0, 100.0, -100.0, 1000.0, -1000.0, 1e4, -1e4)
 
@@ -60,7 +60,7 @@ def test_reparameterize_passes_gradients(reference):
 
 @settings(deadline=None, max_examples=50)
 @given(
-    # The kit counts subnormal numbers as 0, for speed (run.prepare_device).
+    # The kit counts subnormal numbers as 0, for speed (process.prepare_device).
     values=st.lists(
         st.lists(st.floats(-3000, 3000, allow_subnormal=False), min_size=3, max_size=3), min_size=1, max_size=6
     ),

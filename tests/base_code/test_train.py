@@ -18,9 +18,10 @@ import loop
 import settings
 import train
 from helpers.commands import ROOT, SOLUTION, finish, start
-from run import read_figures
+from run_folder import read_figures
 from settings import Settings, complete
 
+OFFERS = "OBJECTIVES" + (ROOT / SOLUTION).read_text().split("\nOBJECTIVES")[1]  # the end of the model file
 DIGITS = ("--data", "digits", "--model", SOLUTION)
 
 
@@ -173,6 +174,7 @@ def test_compiled_training_is_the_same_training(command, tmp_path):
         pytest.param(("--hidden", 10**6, 10**6), "there is not enough memory", marks=pytest.mark.slow),
         (("--hidden", 0), "--hidden is (0,): expected"),
         (("--train-k", 5), "an autoencoder draws no samples"),
+        (("--objective", "miwae"), "--objective is miwae: expected one that model.py trains: ae, vae, iwae"),
         (("--batch-size", 5000), "only 1497 training images"),
         (("--model", "nowhere.py"), "there is no model file"),
         (("--resume", "nowhere"), "is not a run"),
@@ -191,11 +193,16 @@ def test_impossible_settings_end_with_one_line(command, tmp_path, monkeypatch, o
 @pytest.mark.parametrize(
     "source, message",
     [
-        ("", "model.py lacks bernoulli_log_likelihood"),
+        (
+            "",
+            "model.py lacks OBJECTIVES, build, log_mean_exp; copy what it lacks from the file as it is handed out now",
+        ),
+        ((OFFERS, ""), "model.py lacks OBJECTIVES, build; copy what it lacks"),  # as handed out before 1.0
+        ((OFFERS, OFFERS.replace(" = ", " = {} | ")), "model.py: write OBJECTIVES out"),
         ("def f(:\n", "model.py, line 1: SyntaxError: invalid syntax"),
         ("raise SystemExit(0)\n", "does not import: model.py, line 1, in <module>: SystemExit"),
         ("import nothing_of_this_name\n", "does not import: model.py, line 1, in <module>: ModuleNotFoundError"),
-        (("def iwae_objective", "def other"), "lacks iwae_objective"),
+        (("def iwae_objective", "def other"), "in loss: NameError: name 'iwae_objective' is not defined"),
         (("return log_w.mean(0)", "return log_w"), "vae_objective returned shape [1, 3]: expected [3]"),
         (("return log_w.mean(0)", "return 3.0"), "vae_objective returned a float: expected a tensor"),
         (("return log_w.mean(0)", "return log_v.mean(0)"), "in vae_objective: NameError"),

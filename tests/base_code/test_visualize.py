@@ -13,7 +13,7 @@ from PIL import Image
 import train
 import visualize
 from helpers.commands import SOLUTION, finish, start
-from run import add_figures, load_run, read_figures
+from run_folder import add_figures, load_run, read_figures
 
 DIGITS = ("--data", "digits", "--model", SOLUTION, "--objective", "vae")
 
@@ -116,7 +116,7 @@ def test_with_more_the_plane_holds_the_means(trained):
 
 def test_without_labels_the_latents_have_no_colours(command, trained, tmp_path, monkeypatch):
     def unavailable(_):
-        raise visualize.Unavailable("no labels here")
+        raise visualize.MissingDataset("no labels here")
 
     monkeypatch.setattr(visualize, "load_labels", unavailable)
     ended = command(visualize, trained["vae"], "--out", tmp_path)

@@ -21,7 +21,7 @@ from cli import UserError
 from data import choose
 from evaluate import measure
 from outputs import owned_folder, write_atomically, write_json
-from run import load_run
+from run_folder import load_run
 from settings import complete
 from train import read_metrics, train_once
 

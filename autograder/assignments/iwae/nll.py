@@ -28,7 +28,7 @@ from autograder.grading.verdicts import Lost
 from autograder.sandbox.sandbox import Limits
 from data import binarize, choose, load_grey
 from evaluate import measure
-from settings import DATASETS, Settings, complete
+from settings import DATASETS, Settings
 
 model_file = ASSIGNMENT.reference
 REFERENCE = ROOT / "solutions" / "reference.json"
@@ -122,8 +122,8 @@ class Run:
                 self.replay(objective, remotes[objective])
 
     def settings(self, objective, data, epochs):
-        given = {"objective": objective, "train_k": TRAIN_K[objective], "epochs": epochs, "seed": self.seed}
-        return complete({**given, "device": "cpu"}, data)
+        own = {"objective": objective, "train_k": TRAIN_K[objective], "epochs": epochs, "seed": self.seed}
+        return Settings(**{**DATASETS[data], **own, "data": data, "device": "cpu"})
 
     def try_loss(self, objective, remote):
         """One call of the loss: what is unfinished or does not run is told before anything is trained."""

@@ -156,7 +156,7 @@ class Worker:
     def prepare(self, header, tensors):
         """Make ready to train `model` on images, uint8 [N, P]."""
         from loop import State, StopRequest  # only here: the training loop needs more than torch
-        from run import prepare_device
+        from process import prepare_device
         from settings import Settings
 
         prepare_device("cpu")
