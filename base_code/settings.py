@@ -77,7 +77,7 @@ def complete(given: dict, dataset: str) -> Settings:
     """
     preset, model = given.get("preset", "course"), resolve(given.get("model", Settings.model))
     objectives = read_objectives(model)
-    objective = given.get("objective") or next(iter(objectives), Settings.objective)
+    objective = given.get("objective", next(iter(objectives), Settings.objective))
     if objectives:
         offered = f"one that {model.name} trains: {', '.join(objectives)}"
         require(objective in objectives, "objective", objective, offered)
