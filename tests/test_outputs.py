@@ -146,6 +146,7 @@ def test_of_the_students_folders_only_the_commands_own_give_way(tmp_path, monkey
     assert (out / "thesis.txt").exists() and contents(path) == before
 
 
+@pytest.mark.slow
 def test_the_demo_runs_again_over_its_own_and_leaves_what_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "choose", lambda _: "digits")
     monkeypatch.setattr(demo, "EPOCHS", {"digits": 1})

@@ -418,6 +418,7 @@ def test_what_kills_workers_or_judges_twice_is_set_aside(tmp_path, monkeypatch):
     assert sorted(store.is_done(row.key) for row in rows.values()) == [False, False, True, True]
 
 
+@pytest.mark.slow
 def test_a_limit_the_rest_and_two_commands_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(judges, "judge", classes.fatal)
     path, out = classes.in_folder(tmp_path / "in", classes.plain({n: n.encode() for n in "abc"})), tmp_path / "out"
