@@ -139,9 +139,13 @@ class Grading:
 
 @contextlib.contextmanager
 def one_thread():
-    """For the small tensors of a check: more threads would mostly wait, at the cost of whatever else runs here."""
+    """For the small tensors of a check: more threads would mostly wait, at the cost of whatever else runs here.
+
+    And the smallest numbers count, whatever a training in this process has set.
+    """
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    torch.set_flush_denormal(False)
     try:
         yield
     finally:

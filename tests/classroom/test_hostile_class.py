@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from autograder.sandbox.sandbox import works
+from autograder.sandbox.levels import works
 from cli import ROOT
 from helpers import classes, submissions
 from helpers.commands import finish, start
