@@ -123,24 +123,25 @@ def run_gradescope(arguments):
 def run_release(arguments):
     from autograder.authoring import release
 
+    only = assignments.get(arguments.assignment) if arguments.assignment else None
     if arguments.check:
-        release.check()
+        release.check(only)
         print("the students' files and the notebooks are what solutions/ makes of them")
     else:
-        wrote, kept = release.release()
+        wrote, kept = release.release(only)
         print("wrote", ", ".join(str(path.relative_to(release.ROOT)) for path in wrote))
         if kept:
             print("what lay there is kept:", ", ".join(str(path.relative_to(release.ROOT)) for path in kept))
 
 
 def run_reference(arguments):
-    part = assignments.choose(arguments.assignment).part("figures")
+    part = assignments.choose().part("figures")
     part.measure_reference(arguments.work)
     print(f"wrote {part.REFERENCE.relative_to(part.ROOT)} and README's table")
 
 
 def run_demo(arguments):
-    assignments.choose(arguments.assignment).part("demo").demo(arguments.out)
+    assignments.choose().part("demo").demo(arguments.out)
 
 
 def main():
@@ -191,21 +192,20 @@ def main():
     command.set_defaults(run=run_sandbox)
 
     command = commands.add_parser("gradescope", help="build the zip that Gradescope wants as its autograder")
-    options.add_assignment_option(command.add_argument)
+    options.add_assignment_option(command.add_argument, assignments.DEFAULT)
     command.add_argument("--out", type=Path, metavar="FILE", help="(default: dist/NAME-gradescope.zip)")
     command.set_defaults(run=run_gradescope)
 
     command = commands.add_parser("release", help="make the students' files from solutions/")
+    options.add_assignment_option(command.add_argument, "all of them, and the zip for students")
     command.add_argument("--check", action="store_true", help="change nothing; fail if the files are not up to date")
     command.set_defaults(run=run_release)
 
     command = commands.add_parser("reference", help="train the reference and write solutions/reference.json (an hour)")
-    options.add_assignment_option(command.add_argument)
     command.add_argument("--work", type=Path, default=Path("runs/reference"), help="folder for its runs")
     command.set_defaults(run=run_reference)
 
     command = commands.add_parser("demo", help="train autoencoder, VAE and IWAE for a few epochs and compare them")
-    options.add_assignment_option(command.add_argument)
     command.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for its runs and the picture")
     command.set_defaults(run=run_demo)
 

@@ -1,5 +1,6 @@
 """The grader's options, declared once for `pytest autograder/` and `python -m autograder`. Without torch."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from autograder import assignments
@@ -11,18 +12,15 @@ def stages():
     return {stage.option: stage for stage in every}.values()
 
 
-def add_assignment_option(add):
+def add_assignment_option(add: Callable, default: str) -> None:
     """add: argparse's add_argument, or pytest's addoption."""
     names = ", ".join(assignments.NAMES)
-    add(
-        "--assignment", choices=assignments.NAMES, metavar="NAME",
-        help=f"what is graded: {names} (default: what the file's name says, else {assignments.DEFAULT})"
-    )  # fmt: skip
+    add("--assignment", choices=assignments.NAMES, metavar="NAME", help=f"one of {names} (default: {default})")
 
 
 def add_grading_options(add):
     """How to grade."""
-    add_assignment_option(add)
+    add_assignment_option(add, f"what the file's name says, else {assignments.DEFAULT}")
     for stage in stages():
         default, *_ = stage.modes
         add(f"--{stage.option}", choices=tuple(stage.modes), default=default, help=stage.help)

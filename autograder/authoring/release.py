@@ -79,11 +79,10 @@ def generated_of(assignment):
     return {assignment.student_file: stub.encode(), **made}
 
 
-def generated():
-    """The same of all assignments."""
-    return {
-        path: content for name in assignments.NAMES for path, content in generated_of(assignments.get(name)).items()
-    }
+def generated(only=None):
+    """The same of all assignments, or of one only."""
+    chosen = [only] if only else map(assignments.get, assignments.NAMES)
+    return {path: content for assignment in chosen for path, content in generated_of(assignment).items()}
 
 
 def student_files():
@@ -120,10 +119,14 @@ def zip_bytes():
     return zipped({f"iwae/{name}": content for name, content in student_files().items()})
 
 
-def release():
-    """Write the generated files and dist/iwae-student.zip. Returns the paths, and those of copies kept."""
-    contents = {**generated(), own_file(ZIP): zip_bytes()}  # all of them first: an error in a marker writes nothing
-    kept = [keep(path) for path in generated() if path.exists() and path.read_bytes() != contents[path]]
+def release(only=None):
+    """Write the generated files and dist/iwae-student.zip, or the files of one assignment only.
+
+    Returns the paths, and those of copies kept.
+    """
+    made = generated(only)
+    contents = made if only else {**made, own_file(ZIP): zip_bytes()}  # all first: an error in a marker writes nothing
+    kept = [keep(path) for path in made if path.exists() and path.read_bytes() != contents[path]]
     for path, content in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
@@ -139,10 +142,11 @@ def keep(path):
     return copy
 
 
-def check():
+def check(only=None):
     """Change nothing; UserError if a generated file is not what solutions/ makes of it."""
-    zip_bytes()
-    for path, expected in generated().items():
+    if not only:
+        zip_bytes()
+    for path, expected in generated(only).items():
         found = path.read_bytes() if path.exists() else b""
         if found == expected:
             continue
