@@ -116,7 +116,7 @@ def expect(remote: RemoteFile, draw: Draw, case: Case) -> Answer:
             is_random = again.output.shape == answer.output.shape and not torch.allclose(again.output, answer.output)
             named = others["random"] if is_random else None
         if named is None and case.is_extreme and verdict in ("WRONG_VALUE", "WRONG_GRADIENT"):
-            named = others["extremes"]
+            named = others.get("extremes")
     numbers = (
         f"inputs {in_a_line(inputs)}; expected {in_a_line({'': expected})}; found {in_a_line({'': answer.output})}"
     )
