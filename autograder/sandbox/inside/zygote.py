@@ -103,7 +103,7 @@ def main():
     gc.freeze()  # children need not look through torch's objects, nor get copies of them
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # a child can neither trace this process nor read its memory
-    frames.send(control, {"hello": True, **holds})
+    frames.send(control, holds)
     child = None
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 5, 2)
