@@ -1,6 +1,9 @@
 """What holds for every graded function, whatever it computes."""
 
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 
 from autograder.grading.judge import Case, Draw, describe_call, expect
 from autograder.grading.remote import RemoteFile
@@ -24,3 +27,12 @@ def expect_no_side_effects(remote: RemoteFile, draw: Draw, case: Case) -> None:
     if first.shape != second.shape or not torch.allclose(first, second, rtol=1e-5, atol=1e-5, equal_nan=True):
         raise Lost("WRONG_VALUE", "two calls with the same inputs returned different numbers", called, "the same twice")
     expect(remote, draw, case)
+
+
+def expect_independence(
+    remote: RemoteFile, draw: Draw, case_of: Callable[[Tensor], Case], tensor: Tensor, axis: int, other: Callable
+) -> None:
+    """Right for the tensor, and where the first along its axis is another: no other's number may change with it."""
+    first, rest = tensor.narrow(axis, 0, 1), tensor.narrow(axis, 1, tensor.shape[axis] - 1)
+    for changed in (tensor, torch.cat([other(first), rest], axis)):
+        expect(remote, draw, case_of(changed))
