@@ -181,7 +181,7 @@ def test_a_zip_or_picture_of_somebody_else_is_refused(command, trained, tmp_path
 
 def test_what_somebody_wrote_into_a_generated_file_is_kept(tmp_path, monkeypatch):
     model, archive = tmp_path / "base_code" / "model.py", tmp_path / "dist" / "student.zip"
-    monkeypatch.setattr(release, "generated", lambda: {model: b"the stub"})
+    monkeypatch.setattr(release, "generated", lambda only: {model: b"the stub"})
     monkeypatch.setattr(release, "zip_bytes", lambda: release.zipped({"README.md": b""}))
     monkeypatch.setattr(release, "ZIP", archive)
     monkeypatch.setattr(release, "KEPT", tmp_path / "dist" / "replaced")
