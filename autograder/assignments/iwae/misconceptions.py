@@ -1,8 +1,8 @@
 """Wrong answers that learners give, as functions: where one reproduces a submission's numbers, the feedback names it.
 
 Each entry is the wrong formula under the model file's own signature, why it is wrong, and where to read. The judge
-evaluates it on the inputs of a lost check, with the submission's random seed. test_misconceptions.py, in
-tests/assignments/iwae/, makes a wrong submission of each.
+evaluates it on the inputs of a lost check, with the submission's random seed. tests/assignments/ makes a wrong
+submission of each.
 """
 
 import math
