@@ -25,7 +25,7 @@ def run_grade(arguments):
     for folder in [arguments.report, *folders] if arguments.report else []:  # before anything is graded
         owned_folder(folder, "grade", former=("results.json", "report.html"))
     chosen = [assignments.choose(arguments.assignment, path) for path in arguments.files]
-    if any(assignment.needs_data(modes) for assignment in chosen):
+    if any(assignment.running(modes) for assignment in chosen):
         from data import check_stored
 
         check_stored()

@@ -65,7 +65,7 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_finish(session):
     """Before the first check: with damaged data no stage can be graded."""
     grading = session.config.stash.get(GRADING, None)
-    if grading and any(item.get_closest_marker(task) for task in grading.runs for item in session.items):
+    if grading and any(item.get_closest_marker(task) for task in grading.ledger.runs for item in session.items):
         from data import check_stored
 
         try:

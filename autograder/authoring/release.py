@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from autograder import ROOT, assignments
+from autograder.authoring.notebook import notebooks
 from autograder.authoring.zips import zipped
 from cli import UserError
 from outputs import own_file, write_atomically
@@ -73,8 +74,6 @@ def strip_solutions(text, name):
 def generated_of(assignment):
     """{path: content} of every file of an assignment that is made from solutions/, as it must be."""
     stub = strip_solutions(assignment.solution.read_text(encoding="utf-8"), assignment.source)
-    from autograder.authoring.notebook import notebooks  # jupytext takes a second to import
-
     made = notebooks(assignment) if assignment.has_notebook else {}
     return {assignment.student_file: stub.encode(), **made}
 

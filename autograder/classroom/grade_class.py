@@ -82,7 +82,7 @@ def grade_class(submissions, out, options, jobs=None, scheduler=None, limit=None
     collection = collect(submissions, options.assignment, layout)
     column = options.assignment.title
     known = gradebooks.read_roster(roster, column) if roster else None
-    if options.dataset == "auto" and options.assignment.needs_data(options.modes):
+    if options.dataset == "auto" and options.assignment.running(options.modes):
         from data import choose  # torch takes seconds to import
 
         options = replace(options, dataset=choose("auto"))  # one for the whole class, on whatever machines

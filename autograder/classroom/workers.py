@@ -149,7 +149,7 @@ def main():
 def serve_one(control, job, source):
     """Fork a judge and wait for its end, or for the worker's: then the judge goes as well. EOFError if so."""
     assignment = assignments.get(job["assignment"])
-    if assignment.needs_data(job["modes"]) and (problem := data_problem(job["dataset"])):
+    if assignment.running(job["modes"]) and (problem := data_problem(job["dataset"])):
         frames.send(control, {"results": 0, "problem": problem}, b"")
         return
     alive, ours = os.pipe()  # closes when the judge ends
@@ -180,7 +180,7 @@ def data_problem(dataset):
 
     try:
         check_stored()
-        if dataset not in ("auto", "digits", choose("auto")):
+        if dataset not in ("auto", "digits") and choose("auto") != dataset:
             return f"there is no {dataset}, which the command's machine has"
     except UserError as error:
         return str(error)

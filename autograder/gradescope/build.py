@@ -53,12 +53,10 @@ def requirements():
 
 
 def zip_bytes(assignment):
+    runs_there = with_imports([Path(__file__).with_name("run.py")])
     names = {
         *kit_files(assignment),
-        *(
-            path.relative_to(ROOT).as_posix()
-            for path in with_imports([Path(__file__).with_name(name) for name in ("__init__.py", "run.py")])
-        ),
+        *(path.relative_to(ROOT).as_posix() for path in runs_there),
         "autograder/reports/report.html.jinja",
         assignment.file,  # so that the untouched file is known
         "pyproject.toml",

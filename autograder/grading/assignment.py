@@ -172,9 +172,9 @@ class Assignment:
         """{id: Misconception}"""
         return {entry.id: entry for entry in self.part("misconceptions").MISCONCEPTIONS}
 
-    def needs_data(self, modes: dict[str, str] | None) -> bool:
-        """Whether a stage runs in the modes {option: mode}, and so looks at a dataset."""
-        return any(stage.mode(modes) != "off" for stage in self.stages)
+    def running(self, modes: dict[str, str] | None) -> list[Stage]:
+        """The stages that run in the modes {option: mode}; these look at a dataset."""
+        return [stage for stage in self.stages if stage.mode(modes) != "off"]
 
     def load(self):
         """Import all that a grading needs, for processes that will be forked."""

@@ -5,7 +5,6 @@ import secrets
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -44,15 +43,11 @@ class Grading:
         assignment = self.submission.assignment
         seed = secrets.randbits(32) if seed is None else seed
         require(seed >= 0, "seed", seed, "0 or more")
-        self.begun, checks = time.monotonic(), list(assignment.checks)
-        self.runs: dict[str, Any] = {}  # {a stage's task: its Run}
-        for stage in assignment.stages:
-            mode = stage.mode(modes)
-            if mode != "off":
-                part = assignment.part(stage.module)
-                own_seed = Draw(seed, stage.task).seed()
-                self.runs[stage.task] = part.Run(self.submission, mode, own_seed, remote.level, dataset)
-                checks += part.CHECKS
+        self.begun, checks, runs = time.monotonic(), list(assignment.checks), {}
+        for stage in assignment.running(modes):
+            part, own_seed = assignment.part(stage.module), Draw(seed, stage.task).seed()
+            runs[stage.task] = part.Run(self.submission, stage.mode(modes), own_seed, remote.level, dataset)
+            checks += part.CHECKS
         self.ledger = Ledger(
             assignment,
             self.submission.path,
@@ -62,7 +57,7 @@ class Grading:
             seed,
             self.sandbox_level,
             voice,
-            runs={stage.option: self.runs[stage.task] for stage in assignment.stages if stage.task in self.runs},
+            runs=runs,
         )
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +74,7 @@ class Grading:
 
     def run(self, check: Check) -> Result:
         """Run one check, write the ledger, and return its Result."""
-        result, stage = self.ledger.results[check.id], self.runs.get(check.task)
+        result, stage = self.ledger.results[check.id], self.ledger.runs.get(check.task)
         begun = time.monotonic()
         if stage and not stage.has_begun:
             stage.begin(self.remote.failed_import, self.lost_of)
@@ -92,7 +87,7 @@ class Grading:
 
     def attempt(self, check: Check) -> Lost | None:
         """Run one check. Returns what was lost, or None."""
-        stage = self.runs.get(check.task)
+        stage = self.ledger.runs.get(check.task)
         try:
             if stage:
                 check.run(stage, Draw(self.ledger.seed, check.id))
@@ -127,8 +122,9 @@ class Grading:
         ledger = self.ledger
         ledger.seconds, ledger.sandbox_level = time.monotonic() - self.begun, self.sandbox_level
         ledger.dataset = next((run.data for run in ledger.runs.values()), None)
-        options = [stage.option for stage in ledger.assignment.stages]
-        ledger.stages = {o: ledger.runs[o].summary() if o in ledger.runs else {"mode": "off"} for o in options}
+        for stage in ledger.assignment.stages:
+            run = ledger.runs.get(stage.task)
+            ledger.stages[stage.option] = run.summary() if run else {"mode": "off"}
         if self.folder:
             write_json(self.folder / "results.json", results_json(self.ledger))
 

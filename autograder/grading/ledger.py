@@ -47,7 +47,7 @@ class Ledger:
     seconds: float = 0.0
     dataset: str | None = None  # that the stages used
     stages: dict[str, dict] = field(default_factory=dict)  # {a stage's option: what is known of it, numbers and words}
-    runs: dict[str, Any] = field(default_factory=dict)  # {a stage's option: its Run}, in the process that grades
+    runs: dict[str, Any] = field(default_factory=dict)  # {a stage's task: its Run}, in the process that grades
 
     @property
     def checks(self) -> list[Check]:

@@ -28,14 +28,14 @@ def kit_files(assignment: Assignment) -> list[str]:
 
 
 def with_imports(paths: Iterable[Path]) -> set[Path]:
-    """The Python files, and all files of autograder/ that they import, directly or not, also inside of functions."""
+    """The Python files with their packages, and all files of autograder/ that they import, also inside of functions."""
     found: set[Path] = set()
     waiting = list(paths)
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += imported(path.read_bytes())
+            waiting += [*imported(path.read_bytes()), *path.parent.glob("__init__.py")]
     return found
 
 

@@ -29,7 +29,7 @@ def html(ledger):
         groups=[(heading(results), results[0], explanation(ledger, results[0])) for results in lost_groups(ledger)],
         first=first_step(ledger),
         pictures=pictures(ledger),
-        stages=[(one.task(stage.task), ledger.runs.get(stage.option)) for stage in one.stages],
+        stages=[(one.task(stage.task), ledger.runs.get(stage.task)) for stage in one.stages],
     )
 
 

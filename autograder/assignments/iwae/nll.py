@@ -14,7 +14,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import safetensors.torch
 import torch
 from tqdm import tqdm
 
@@ -25,6 +24,7 @@ from autograder.grading.judge import gradient_fault, shape_fault, value_fault
 from autograder.grading.remote import RemoteFile
 from autograder.grading.tensors import vector_jacobian
 from autograder.grading.verdicts import Lost
+from autograder.sandbox.inside.bodies import encode
 from autograder.sandbox.sandbox import Limits
 from data import binarize, choose, load_grey
 from evaluate import measure
@@ -153,7 +153,7 @@ class Run:
 
         try:
             images = load_grey(self.data)[0]
-            content = safetensors.torch.save({"images": images})
+            content = encode({"images": images})
             request("prepare", content, settings=dataclasses.asdict(settings))
             middle = random.Random(f"{self.seed} {objective}").randrange(epochs)
             for epoch in range(epochs):
