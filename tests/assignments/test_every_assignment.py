@@ -5,11 +5,10 @@ from functools import partial
 import pytest
 
 from autograder import assignments
-from autograder.grading.remote import RemoteFile
-from autograder.grading.submission import Submission, start_sandbox
+from autograder.grading.submission import Submission
 from autograder.reports.feedback import feedback
 from helpers import submissions
-from helpers.gradings import lost, names, run_grading
+from helpers.gradings import OpenSandbox, lost, names
 
 ALL = [assignments.get(name) for name in assignments.NAMES]
 MISTAKES = [(assignment, entry) for assignment in ALL for entry in assignment.misconceptions.values()]
@@ -24,11 +23,10 @@ def called(value):
 @pytest.fixture(scope="module")
 def grade():
     """Grade a Submission in the sandbox of its assignment: grade(submission, seed=1) -> Ledger"""
-    sandboxes = {}
+    sandboxes = {assignment: OpenSandbox(assignment) for assignment in ALL}
 
     def grade(submission, **options):
-        sandbox = sandboxes.setdefault(submission.assignment.name, start_sandbox(submission.assignment))
-        return run_grading(RemoteFile(submission, sandbox=sandbox), **options).ledger
+        return sandboxes[submission.assignment].grade(submission, **options).ledger
 
     yield grade
     for sandbox in sandboxes.values():
@@ -54,7 +52,7 @@ def test_a_misconception_is_caught_in_its_task_and_named(assignment, entry, grad
         assert {result.check.task for result in results} == {task}, seed
         named = {result.misconception for result in results}
         assert entry.id in named, [seed, *(feedback(ledger, result) for result in results)]
-        backwards = [check for check in reversed(assignment.checks) if check.id in names(ledger)]
+        backwards = [check for check in reversed(assignment.checks) if check.task == task]
         again = grade(submissions.wrong(entry, assignment), seed=seed, checks=backwards)
         assert names(again) == names(ledger), "what is named must not depend on the checks that ran before"
 

@@ -16,6 +16,10 @@ from model_file import import_file
 FUNCTIONS = [name for checks in check.CHECKS.values() for name in checks]
 
 
+def test_it_asks_for_what_the_grader_asks_for():
+    assert submissions.IWAE.names == check.NAMES
+
+
 def verdicts(out):
     """{function: verdict} of the printed lines."""
     return dict(re.findall(r"^TODO \d  (\w+) +(fine|wrong|not started|waits)", out, re.MULTILINE))

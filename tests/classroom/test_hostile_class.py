@@ -1,4 +1,4 @@
-"""The hostile bank as one class, and one by one as Gradescope would grade it: as each file by itself. Half an hour.
+"""The hostile bank as one class: no file gains a point, or fails another's grading. Ten minutes.
 
 python -m pytest tests/classroom/test_hostile_class.py --all-levels
 """
@@ -7,33 +7,22 @@ import json
 
 import pytest
 
-from autograder.sandbox.levels import works
-from cli import ROOT
 from helpers import classes, submissions
 from helpers.commands import finish, start
-from helpers.hostile import BANK
+from helpers.hostile import BANK, submission_of
 
 pytestmark = pytest.mark.slow
 
-POINTS = {task.id: sum(submissions.IWAE.points[task.id].values()) for task in submissions.IWAE.tasks}
 
-
-def source(hostile):
-    known = f"ROOT, PORT, SAFE = {str(ROOT)!r}, 9, set()\n"
-    return submissions.submission(known + hostile.text, hostile.base).source
-
-
-@pytest.fixture(scope="module", params=[3, 1], ids=lambda level: f"level{level}")
+@pytest.fixture(scope="module")
 def graded(request, tmp_path_factory):
-    """{name: (Hostile, results.json)} of the class command."""
+    """{name: (Hostile, results.json)} of the class command, at the best level of this machine."""
     if not request.config.option.all_levels:
-        pytest.skip("half an hour: --all-levels")
-    if request.param != 3 and works(3):
-        pytest.skip("the class command takes the best level of a machine")
+        pytest.skip("ten minutes: --all-levels")
     folder = tmp_path_factory.mktemp("hostile")
     names = {f"h{number}": hostile for number, hostile in enumerate(BANK)}
-    path = classes.in_folder(folder / "in", classes.plain({name: source(h) for name, h in names.items()}))
-    out = folder / "out"
+    sources = {name: submission_of(hostile).source for name, hostile in names.items()}
+    path, out = classes.in_folder(folder / "in", classes.plain(sources)), folder / "out"
     ended = finish(start("-m", "autograder", "class", path, "--out", out, "--nll", "off", "--lowest-level", 1), 3600)
     assert ended.status == 0, ended.out + ended.err
     return {name: (hostile, read(out / "students" / name)) for name, hostile in names.items()}

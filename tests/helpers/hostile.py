@@ -5,7 +5,8 @@ Each is appended to the stub, where no point may come of it, or to the reference
 
 from dataclasses import dataclass
 
-from helpers.submissions import SOLUTION, STUB
+from cli import ROOT
+from helpers.submissions import SOLUTION, STUB, submission
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,13 @@ class Hostile:
     base: str = STUB
     tasks: tuple = ("todo1", "todo2", "todo3")  # in which points are lost
     says: str = ""  # something that the feedback must contain
+
+
+def submission_of(hostile, port=9, safe=()):
+    """The Submission; it knows where the kit is, a port, and which variables of the environment may be there."""
+    known = f"ROOT, PORT, SAFE = {str(ROOT)!r}, {port}, set({sorted(safe)!r})\n"
+    text = hostile.text if "ROOT" not in hostile.text and "PORT" not in hostile.text else known + hostile.text
+    return submission(text, hostile.base)
 
 
 def broken(name, body, verdicts, says="", head=""):

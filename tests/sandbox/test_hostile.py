@@ -10,41 +10,20 @@ import pytest
 
 from autograder.assignments.iwae.checks import CHECKS
 from autograder.grading import remote
-from autograder.grading.remote import RemoteFile
-from autograder.grading.submission import Submission, start_sandbox
+from autograder.grading.submission import Submission
 from autograder.reports.feedback import feedback
 from autograder.reports.results import results_json
 from autograder.reports.terminal import closing_lines
 from autograder.sandbox.command import environment
 from autograder.sandbox.levels import works
 from autograder.sandbox.sandbox import Limits
-from cli import ROOT
 from helpers import submissions
-from helpers.gradings import run_grading
-from helpers.hostile import BANK
+from helpers.gradings import OpenSandbox
+from helpers.hostile import BANK, submission_of
 
 pytestmark = pytest.mark.slow
 
 SAFE = set(environment(type("Any", (), {"limits": Limits(), "level": 3, "folder": Path()})))
-
-
-class Shared:
-    """One open sandbox of a level for all tests, replaced where a hostile file has destroyed it."""
-
-    def __init__(self, level):
-        self.level, self.sandbox = level, None
-
-    def grade(self, submission, checks=CHECKS):
-        if not self.sandbox or not self.sandbox.is_open:
-            self.sandbox = start_sandbox(submissions.IWAE, self.level)
-        remote = RemoteFile(submission, self.level, sandbox=self.sandbox)
-        grading = run_grading(remote, checks)
-        self.sandbox = remote.sandbox or self.sandbox
-        return grading
-
-    def close(self):
-        if self.sandbox:
-            self.sandbox.close()
 
 
 @pytest.fixture(scope="module", params=[3, 2, 1], ids=lambda level: f"level{level}")
@@ -54,7 +33,7 @@ def shared(request):
         pytest.skip(f"sandbox level {request.param} does not work on this machine")
     if request.param != levels[0] and not request.config.option.all_levels:
         pytest.skip("the whole bank at the lower levels: --all-levels")
-    shared = Shared(request.param)
+    shared = OpenSandbox(submissions.IWAE, request.param)
     yield shared
     shared.close()
 
@@ -79,10 +58,8 @@ def lost(grading):
 
 @pytest.mark.parametrize("hostile", BANK, ids=lambda hostile: hostile.name)
 def test_a_hostile_file_is_contained(hostile, shared, impatient, port):
-    known = f"ROOT, PORT, SAFE = {str(ROOT)!r}, {port}, {SAFE | {'LC_CTYPE', 'PWD'}!r}\n"
-    text = hostile.text if "ROOT" not in hostile.text and "PORT" not in hostile.text else known + hostile.text
     begun = time.monotonic()
-    graded = shared.grade(submissions.submission(text, hostile.base))
+    graded = shared.grade(submission_of(hostile, port, SAFE | {"LC_CTYPE", "PWD"}))
     grading = graded.ledger
     assert time.monotonic() - begun < 60
     results = lost(grading)
