@@ -70,21 +70,25 @@ PRESETS = {
 DATASETS = {"mnist": {}, "digits": {"epochs": 100, "batch_size": 32}}
 
 
-def complete(given: dict, dataset: str) -> Settings:
-    """Settings from the options that were given; the dataset, objective and preset set the other defaults.
-
-    Which objectives there are, and the defaults of each, says the model file.
-    """
-    preset, model = given.get("preset", "course"), resolve(given.get("model", Settings.model))
+def choose_objective(given: dict) -> tuple[str, dict]:
+    """The objective of the options that were given, else the model file's first, and its own defaults there."""
+    model = resolve(given.get("model", Settings.model))
     objectives = read_objectives(model)
     objective = given.get("objective", next(iter(objectives), Settings.objective))
     if objectives:
         offered = f"one that {model.name} trains: {', '.join(objectives)}"
         require(objective in objectives, "objective", objective, offered)
+    return objective, objectives.get(objective, {})
+
+
+def complete(given: dict, dataset: str) -> Settings:
+    """Settings from the options that were given; the dataset, objective and preset set the other defaults."""
+    preset, model = given.get("preset", "course"), resolve(given.get("model", Settings.model))
+    objective, defaults = choose_objective(given)
     if model.is_relative_to(ROOT):  # so that a run can be read from any folder, and on another machine
         model = model.relative_to(ROOT).as_posix()
     own = {**given, "objective": objective, "data": dataset, "model": str(model)}
-    return Settings(**{**DATASETS[dataset], **objectives.get(objective, {}), **PRESETS[preset], **own})
+    return Settings(**{**DATASETS[dataset], **defaults, **PRESETS[preset], **own})
 
 
 def require(condition: object, name: str, found: object, expected: str) -> None:

@@ -30,7 +30,7 @@ from model_file import build_model, check_model, explained, has_networks, is_tra
 from outputs import write_atomically, write_json
 from process import compiled, has_cpp_compiler, prepare_device
 from run_folder import add_figures, read_config
-from settings import Settings, add_settings, complete
+from settings import Settings, add_settings, choose_objective, complete
 from visualize import EventFile, TrainingView, draw_curves, draw_reconstructions, draw_samples, import_summary_writer
 
 COMPILE_PAYS = 6e9  # decoded pixels of a whole run from which compiling saves more than the half minute it costs
@@ -258,6 +258,7 @@ def main():
         folder = find(resume)
         settings = resumed_settings(folder, given)
     else:
+        choose_objective(given)  # one that there is not is told before a dataset is looked for
         settings = complete(given, choose(given.get("data", Settings.data)))
         folder = out or free_folder(settings)
     print(f"training {settings.objective} of {settings.model} on {settings.data} into {folder}", flush=True)

@@ -190,6 +190,12 @@ def test_impossible_settings_end_with_one_line(command, tmp_path, monkeypatch, o
     assert not (tmp_path / "run").exists()
 
 
+def test_an_unknown_objective_is_told_before_a_dataset_is_looked_for(command, monkeypatch):
+    monkeypatch.setattr(train, "choose", None)
+    ended = command(train, "--objective", "miwae")
+    assert ended.err == "error: --objective is miwae: expected one that model.py trains: ae, vae, iwae"
+
+
 @pytest.mark.parametrize(
     "source, message",
     [
