@@ -1,8 +1,6 @@
 """Gradescope's zip, in a copy of the folders that Gradescope documents."""
 
 import io
-import json
-import os
 import subprocess
 import sys
 import time
@@ -14,7 +12,8 @@ from autograder.gradescope import build
 from autograder.grading.version import grader_version
 from autograder.sandbox.levels import probe
 from cli import ROOT
-from helpers import hostile, submissions
+from helpers import gradescope_folder, hostile, submissions
+from helpers.gradescope_folder import run
 from helpers.submissions import IWAE
 
 pytestmark = pytest.mark.skipif(probe() < 2, reason="Gradescope runs as root; no sandbox of level 2 works here")
@@ -22,27 +21,7 @@ pytestmark = pytest.mark.skipif(probe() < 2, reason="Gradescope runs as root; no
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """/autograder with the zip in source/, once for all submissions."""
-    root = tmp_path_factory.mktemp("autograder")
-    for name in ("source", "submission", "results"):
-        (root / name).mkdir()
-    with zipfile.ZipFile(io.BytesIO(build.zip_bytes(IWAE))) as archive:
-        archive.extractall(root / "source")
-    (root / "source" / "run_autograder").chmod(0o755)
-    return root
-
-
-def run(root, files, **variables):
-    """Results of run_autograder for {name: text} in submission/."""
-    for old in [*(root / "submission").iterdir(), *(root / "results").iterdir()]:
-        old.unlink()
-    for name, text in files.items():
-        (root / "submission" / name).write_text(text)
-    env = {"PATH": os.environ["PATH"], "AUTOGRADER_ROOT": str(root), "AUTOGRADER_PYTHON": sys.executable, **variables}
-    ended = subprocess.run([root / "source" / "run_autograder"], env=env, capture_output=True, text=True, cwd="/")
-    results = json.loads((root / "results" / "results.json").read_text())
-    assert results["score"] == sum(test["score"] for test in results["tests"]), ended.stderr
-    return results
+    return gradescope_folder.made(tmp_path_factory.mktemp("autograder"))
 
 
 def scores(results):

@@ -4,9 +4,15 @@ Each is appended to the stub, where no point may come of it, or to the reference
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from autograder.sandbox.command import environment
+from autograder.sandbox.sandbox import Limits
 from cli import ROOT
 from helpers.submissions import SOLUTION, STUB, submission
+
+# Variables of the environment that a sandbox shows: those that it is given, and two of the shell's.
+SAFE = {*environment(type("Any", (), {"limits": Limits(), "level": 3, "folder": Path()})), "LC_CTYPE", "PWD"}
 
 
 @dataclass(frozen=True)
@@ -19,9 +25,9 @@ class Hostile:
     says: str = ""  # something that the feedback must contain
 
 
-def submission_of(hostile, port=9, safe=()):
+def submission_of(hostile, port=9):
     """The Submission; it knows where the kit is, a port, and which variables of the environment may be there."""
-    known = f"ROOT, PORT, SAFE = {str(ROOT)!r}, {port}, set({sorted(safe)!r})\n"
+    known = f"ROOT, PORT, SAFE = {str(ROOT)!r}, {port}, set({sorted(SAFE)!r})\n"
     text = hostile.text if "ROOT" not in hostile.text and "PORT" not in hostile.text else known + hostile.text
     return submission(text, hostile.base)
 
