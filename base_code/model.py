@@ -24,10 +24,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import likelihood
+
 
 def bernoulli_log_likelihood(x, logits):
     """log p(x | z) of independent pixels, p(pixel = 1) = sigmoid(logits).  [..., P] -> [...]"""
-    return (x * logits - F.softplus(logits)).sum(-1)
+    # In one pass over the pixels: (x * logits - F.softplus(logits)).sum(-1)
+    return likelihood.bernoulli(x, logits)
 
 
 def gaussian_log_likelihood(z, mu, sigma):

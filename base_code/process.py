@@ -1,6 +1,7 @@
 """The process that computes: its device, fast settings of the CPU, and torch.compile."""
 
 import ctypes
+import functools
 import os
 import platform
 import shutil
@@ -8,11 +9,13 @@ import sys
 
 import torch
 
+import likelihood
+import native
 from cli import UserError
 
 
 def prepare_device(name):
-    """The torch device of a --device option; on a CPU, also two settings that make every step much faster."""
+    """The torch device of a --device option; on a CPU, also what makes every step much faster."""
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = next(candidate for candidate in ("cuda", "mps", "cpu") if available[candidate])
@@ -27,7 +30,19 @@ def prepare_device(name):
         libc = ctypes.CDLL(None)
         libc.mallopt(m_mmap_threshold, 32 * 2**20)
         libc.mallopt(m_trim_threshold, 2**31 - 1)
+    if name == "cpu":
+        load_kernel()
     return torch.device(name)
+
+
+@functools.cache
+def load_kernel():
+    """The likelihood in one pass from now on; once a notice, where the user can do something for it."""
+    try:
+        likelihood.load()
+    except native.Unavailable as reason:
+        if sys.platform == "linux" and native.BUILT not in os.environ:  # not where nobody expects a compiler
+            print(f"notice: {reason}; so a step takes about a quarter longer", file=sys.stderr)
 
 
 def has_cpp_compiler():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import native
 from autograder import ROOT
 from autograder.grading.assignment import Assignment
 from autograder.sandbox.levels import probe
@@ -20,6 +21,7 @@ def start_sandbox(assignment: Assignment, level: int | None = None, limits: Limi
     """A sandbox whose processes are workers, at the best level where none is given; it gets ready in the background."""
     # Inside, all that lies beside the student's file when it is handed out: it may import any of them.
     beside = [path for path in (ROOT / "base_code").glob("*.py") if path != assignment.student_file]
+    beside += native.libraries()
     return Sandbox("worker", beside, probe() if level is None else level, limits)
 
 

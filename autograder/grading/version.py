@@ -22,7 +22,8 @@ def kit_files(assignment: Assignment) -> list[str]:
     own = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     inside = (ROOT / "autograder" / "sandbox" / "inside").glob("*.py")  # copied, so that nothing here imports them all
     code = [ROOT / "autograder" / "grading" / "grading.py", *inside, *(path for path in own if path.suffix == ".py")]
-    students = [path for path in (ROOT / "base_code").glob("*.py") if path != assignment.student_file]
+    files = [path for path in (ROOT / "base_code").iterdir() if path.suffix in (".py", ".c")]
+    students = [path for path in files if path != assignment.student_file]
     found = {*own, *students, *with_imports(code), assignment.solution, *assignment.data_files}
     return sorted(path.relative_to(ROOT).as_posix() for path in found)
 

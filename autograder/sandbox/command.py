@@ -23,7 +23,13 @@ def environment(sandbox):
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "TORCHDYNAMO_DISABLE": "1",  # there is no compiler inside: @torch.compile does nothing
+        "IWAE_NATIVE": grader_folder(sandbox),  # nor for C: what the judge has built lies there, to be read only
     }
+
+
+def grader_folder(sandbox):
+    """Where the files that it runs lie, as the sandbox sees it."""
+    return INSIDE if sandbox.level == 3 else str(sandbox.folder / "grader")
 
 
 def command(sandbox, config):
@@ -50,7 +56,7 @@ def command(sandbox, config):
         "landlock": landlock,
         "filtered": level >= 1,
     }
-    grader = INSIDE if level == 3 else str(folder / "grader")
+    grader = grader_folder(sandbox)
     python = [os.path.realpath(sys.executable), "-I", "-B", "-u", f"{grader}/zygote.py", json.dumps(config)]
     if level == 3:
         python = [*bubblewrap(sandbox), *python]

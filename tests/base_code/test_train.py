@@ -308,7 +308,7 @@ def test_an_interrupted_run_is_trained_to_its_end(command, tmp_path):
 
 NOT_FINITE = {  # where it begins, from call 60 on: the line that is replaced, and its value then
     "log p(x | z), from bernoulli_log_likelihood became nan": (
-        "(x * logits - F.softplus(logits)).sum(-1)",
+        "likelihood.bernoulli(x, logits)",
         "{} * math.nan",
     ),
     "log p(z), from gaussian_log_likelihood became -inf": (

@@ -98,7 +98,7 @@ def test_the_zip_holds_what_is_needed_and_nothing_else():
     data = {"autograder/assignments/iwae/points.toml", "autograder/reports/report.html.jinja"}
     data |= {"solutions/reference.json", "pyproject.toml"}
     inside = {"autograder/sandbox/inside/worker.py", "autograder/sandbox/inside/zygote.py"}
-    base_code = {f"base_code/{path.name}" for path in (ROOT / "base_code").glob("*.py")}
+    base_code = {f"base_code/{path.name}" for path in (ROOT / "base_code").glob("*.*") if path.suffix in (".py", ".c")}
     assert base_code <= names  # a model.py may import what lies beside it
     assert names - needed - base_code == data | inside | {"setup.sh", "run_autograder", "requirements.txt"}
     assert {path for path in imported.split() if path.startswith(f"{ROOT}/") and ".venv" not in path} <= {

@@ -28,6 +28,7 @@ from autograder.sandbox.inside.bodies import encode
 from autograder.sandbox.sandbox import Limits
 from data import binarize, choose, load_grey
 from evaluate import measure
+from process import load_kernel
 from settings import DATASETS, Settings
 
 model_file = ASSIGNMENT.reference
@@ -93,6 +94,7 @@ class Run:
         return training.nll
 
     def train(self):
+        load_kernel()
         self.trainings = {objective: Training(lost=self.lacking.get(objective)) for objective in TRAIN_K}
         wanted = [objective for objective in TRAIN_K if not self.trainings[objective].lost]
         n_threads = torch.get_num_threads()
