@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
@@ -22,11 +23,17 @@ NARROWEST = 0.05  # of the standard deviations: about a cell of the wide grid
 def posterior(lab, out, model_file):
     """The true posterior of two latent units beside q; the means, samples and reconstructions of both"""
     x = load_binarized_test(vae_settings(model_file, 2).data)[:IMAGES]  # [B, P]
-    pictures = []
-    for epochs, model in vae_while_it_trains(out, model_file):
-        found = [posterior_of(lab, model, image) for image in x.split(1)]
-        figure = draw(model, x, found, f"after {epochs} epoch{'s' if epochs > 1 else ''}")
-        pictures.append(as_image(figure))
+    moments = [
+        (epochs, model, [posterior_of(lab, model, image) for image in x.split(1)])
+        for epochs, model in vae_while_it_trains(out, model_file)
+    ]
+    limits = [union(images) for images in zip(*(found for _, _, found in moments))]
+    pictures = [
+        as_image(draw(model, x, found, f"after {epochs} epoch{'s' if epochs > 1 else ''}", limits))
+        for epochs, model, found in moments
+    ]
+    epochs, model, found = moments[-1]
+    figure = draw(model, x, found, f"after {epochs} epochs", [union([one]) for one in found])
     print_table("the posterior's mean, by the grid, and its estimates", [row(i, one) for i, one in enumerate(found)])
     figure.savefig(out / "posterior.png", dpi=120)
     pictures[0].save(out / "posterior.gif", save_all=True, append_images=pictures[1:], duration=900, loop=0)
@@ -61,6 +68,13 @@ def posterior_of(lab, model, x):
     }
 
 
+def union(moments):
+    """The limits of both axes within which the windows of all the moments lie: [(low, high), (low, high)]"""
+    low = torch.stack([one["centre"] - one["half"] for one in moments]).amin(0)
+    high = torch.stack([one["centre"] + one["half"] for one in moments]).amax(0)
+    return list(zip(low.tolist(), high.tolist()))
+
+
 def row(number, one):
     return {
         "image": number,
@@ -71,12 +85,13 @@ def row(number, one):
     }
 
 
-def draw(model, x, found, title):
+def draw(model, x, found, title, limits):
     """Above, the posterior's density with q over it; below, each image x [B, P] and what both means decode to."""
     figure = Figure(figsize=(3.2 * len(found), 5.4), layout="constrained")
     above, below = figure.subplots(2, len(found), height_ratios=(2.2, 1))
-    for axes, one in zip(above, found):
+    for axes, one, (z1, z2) in zip(above, found, limits):
         draw_density(axes, one)
+        axes.set(xlim=z1, ylim=z2, facecolor=colormaps["Greens"](0.0))
     above[0].set_ylabel("$z_2$")
     above[0].legend(fontsize=7)
     for axes, image, one in zip(below, x, found):
@@ -96,7 +111,7 @@ def draw_density(axes, one):
     axes.plot(*one["resampled"].T, ".", ms=1.5, color="black", alpha=0.4, label="resampled")
     axes.plot(*one["mu"], "x", color="tab:blue", label="q: mean, 1 and 2 sd")
     axes.plot(*one["snis"], "+", color="tab:red", ms=9, label="self-normalised mean")
-    axes.set(xlabel="$z_1$", xlim=(a - half, a + half), ylim=(b - half, b + half))
+    axes.set_xlabel("$z_1$")
     axes.set_title(f"ESS {one['ess']:.0f} of {K}\nthe window holds {one['held']:.2%}", fontsize=9)
 
 
