@@ -15,7 +15,7 @@ from model_file import Unfinished, explained, import_file
 from outputs import owned_folder
 from process import prepare_device
 
-STUDIES = ROOT / "base_code" / "studies"  # NAME has PARTS
+STUDIES = ROOT / "base_code" / "studies"  # in each: PARTS, {name: module with study(lab, out, model_file) -> paths}
 
 
 def names():
@@ -39,10 +39,10 @@ def main():
     parts = {given.part: study.PARTS[given.part]} if given.part else study.PARTS
     failed = False
     for number, (name, part) in enumerate(parts.items(), start=1):
-        print(f"\n{number}/{len(parts)} {name}: {part.__doc__.splitlines()[0]}", flush=True)
+        print(f"\n{number}/{len(parts)} {name}: {part.study.__doc__.splitlines()[0]}", flush=True)
         try:
             with explained(lab.__file__):
-                written = part(lab, out, given.model)
+                written = part.study(lab, out, given.model)
             print("wrote", ", ".join(str(path) for path in written))
         except Unfinished as todo:
             failed = True

@@ -19,7 +19,7 @@ WAYS = {"prior": ("samples of the prior", "tab:orange"), "q": ("samples of q", "
 
 
 @torch.no_grad()
-def log_p(lab, out, model_file):
+def study(lab, out, model_file):
     """log p(x) of a VAE: samples of the prior against samples of q, in D = 2, 10 and 50 dimensions"""
     rows, curves = [], {}
     for d_latent in WIDTHS:

@@ -20,7 +20,7 @@ NARROWEST = 0.05  # of the standard deviations: about a cell of the wide grid
 
 
 @torch.no_grad()
-def posterior(lab, out, model_file):
+def study(lab, out, model_file):
     """The true posterior of two latent units beside q; the means, samples and reconstructions of both"""
     x = load_binarized_test(vae_settings(model_file, 2).data)[:IMAGES]  # [B, P]
     moments = [

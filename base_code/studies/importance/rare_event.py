@@ -19,7 +19,7 @@ PILOT = 100_000  # draws with which factors are chosen
 SMALLEST = 0.55  # of the factors that are tried: at 1/2 and below, the variance is infinite
 
 
-def rare_event(lab, out, model_file):
+def study(lab, out, model_file):
     """P(the project takes more than 70 days), by plain Monte Carlo and by importance sampling"""
     theta = torch.as_tensor(lab.THETA, dtype=torch.float64)  # [10]
     exact = project.tail(theta, lab.PREDECESSORS, DAYS).item()
