@@ -65,7 +65,7 @@ print("using", LAB)
 # ended; the project ends with the last task. Its mean duration is not the 15 days that the longest path has on average:
 
 # %%
-theta = torch.tensor(lab.THETA)  # the means, in days
+theta = lab.MEANS  # in days
 exact_mean = project.mean_duration(theta.double(), lab.PREDECESSORS).item()
 exact = project.tail(theta.double(), lab.PREDECESSORS, DAYS).item()
 torch.manual_seed(0)

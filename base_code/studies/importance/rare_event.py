@@ -21,7 +21,7 @@ SMALLEST = 0.55  # of the factors that are tried: at 1/2 and below, the variance
 
 def study(lab, out, model_file):
     """P(the project takes more than 70 days), by plain Monte Carlo and by importance sampling"""
-    theta = torch.as_tensor(lab.THETA, dtype=torch.float64)  # [10]
+    theta = lab.MEANS.double()  # [10]
     exact = project.tail(theta, lab.PREDECESSORS, DAYS).item()
     mean = project.mean_duration(theta, lab.PREDECESSORS).item()
     print(f"exactly: P(more than {DAYS:.0f} days) = {exact:.5g}; mean duration {mean:.4f} days", flush=True)
@@ -43,7 +43,7 @@ def study(lab, out, model_file):
     optima = {f"all x {best_common.item():.2f}, best": best_common.expand_as(theta), "each its own, best": best}
     rows = [row(lab, name, theta, factors, exact) for name, factors in {**proposals, **optima}.items()]
     print_table(f"each proposal, exactly, and {NUMBERS[1]:,} of its draws with your functions", rows)
-    tasks = enumerate(zip(lab.THETA, separate.tolist(), best.tolist()), start=1)
+    tasks = enumerate(zip(theta.tolist(), separate.tolist(), best.tolist()))
     print_table(
         "a factor for each task: by your effective sample size, and the optimum",
         [
