@@ -7,9 +7,11 @@ from rich.table import Table
 
 def print_table(title, rows):
     """Print rows, {heading: cell} with the same headings in each, below a title."""
-    table = Table(title=title, box=box.SIMPLE)
+    table = Table(box=box.SIMPLE)
     for number, heading in enumerate(rows[0]):
         table.add_column(heading, justify="right" if number else "left", no_wrap=number == 0)
     for row in rows:
         table.add_row(*map(str, row.values()))
-    Console().print(table)
+    console = Console()
+    console.print(f"\n{title}")
+    console.print(table)

@@ -36,11 +36,11 @@ def study(lab, out, model_file):
         "all x 4": torch.full_like(theta, 4.0),
         "critical x 4": 1 + 3 * critical,
         f"all x {common[0]:.2f}, yours": common,
-        "each its own, yours": separate,
+        "each own, yours": separate,
     }
     estimates = {name: repeated(lab, theta, theta * proposals[name]) for name in bar(proposals, "estimates")}
     best_common = project.best_factors(theta, lab.PREDECESSORS, DAYS, 1)
-    optima = {f"all x {best_common.item():.2f}, best": best_common.expand_as(theta), "each its own, best": best}
+    optima = {f"all x {best_common.item():.2f}, best": best_common.expand_as(theta), "each own, best": best}
     rows = [row(lab, name, theta, factors, exact) for name, factors in {**proposals, **optima}.items()]
     print_table(f"each proposal, exactly, and {NUMBERS[1]:,} of its draws with your functions", rows)
     tasks = enumerate(zip(theta.tolist(), separate.tolist(), best.tolist()))
@@ -112,12 +112,12 @@ def row(lab, name, theta, factors, exact):
     estimate, error = lab.importance_mean(f, log_w).item(), lab.standard_error(f, log_w).item()
     return {
         "proposal": name,
-        "P(event)": f"{project.tail(lam, lab.PREDECESSORS, DAYS).item():.2g}",
+        "hits": f"{project.tail(lam, lab.PREDECESSORS, DAYS).item():.2g}",
         "sd / P": f"{sd:.1f}",
         "n for 1%": f"{(100 * sd) ** 2:.1e}",
-        "P / 1e-5": f"{1e5 * estimate:.2f} ± {1e5 * error:.2f}",
-        "ESS of w": f"{lab.effective_sample_size(log_w[:, None]).item() / n:.1%}",
-        "of f w": f"{event_sample_size(lab, theta, lam):.2%}",
+        "1e5 P, yours": f"{1e5 * estimate:.2f}±{1e5 * error:.2f}",
+        "ESS w": f"{lab.effective_sample_size(log_w[:, None]).item() / n:.1%}",
+        "f w": f"{event_sample_size(lab, theta, lam):.2%}",
     }
 
 
