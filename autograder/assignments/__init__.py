@@ -5,7 +5,7 @@ import importlib
 
 from cli import UserError
 
-NAMES = ("iwae",)
+NAMES = ("iwae", "importance")
 DEFAULT = "iwae"
 
 

@@ -43,7 +43,7 @@ class Draw:
 
     def large(self, n: int) -> list[int]:
         """n different sizes beyond what a file could have in it by mistake: two above 50, then some above 32."""
-        return self.sizes(2, 51, 56) + self.sizes(n - 2, 33, 39)
+        return self.sizes(min(n, 2), 51, 56) + self.sizes(max(n - 2, 0), 33, 39)
 
     def outlying(self, *shape: int) -> Tensor:
         """Numbers from N(0, 1), the first of them -6 and the last 6."""
