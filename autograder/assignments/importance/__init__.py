@@ -26,4 +26,5 @@ ASSIGNMENT = Assignment(
         "project_duration log_importance_ratio importance_mean standard_error effective_sample_size posterior_mean "
         "resample grid_log_posterior"
     ).split(),
+    has_notebook=True,
 )
