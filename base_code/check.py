@@ -1,6 +1,9 @@
-"""Your own quick check of model.py: for each TODO, whether it is not started, waits, is wrong or fine. Takes seconds.
+"""Your own quick check: for each TODO, whether it is not started, waits, is wrong or fine. Takes seconds.
 
     python base_code/check.py
+    python base_code/check.py importance
+
+The first is for model.py, the second for that lab's file in base_code/labs/.
 
 It tries a few small inputs whose answers can be worked out by hand, and compares gradients with measured slopes.
 Passing is necessary, not sufficient: the course's own checks use other inputs.
@@ -10,6 +13,7 @@ Passing is necessary, not sufficient: the course's own checks use other inputs.
 
 import argparse
 import ast
+import importlib
 import io
 import linecache
 import math
@@ -26,7 +30,7 @@ from rich.markup import escape
 from torch.distributions import AffineTransform, Normal, TransformedDistribution
 
 from checking import Wrong, call, compare, expect, expect_gradients, expect_slopes, gradients, numbers, settings_kept
-from cli import UserError, run_command
+from cli import ROOT, UserError, run_command
 from model_file import Unfinished, explained, import_file, require_names
 
 NAMES = (
@@ -308,11 +312,11 @@ STAND_INS = {
 }
 
 
-def verdicts(model_file):
+def verdicts(model_file, checks=CHECKS):
     """(TODO, function, "fine" | "not started" | "waits" | "wrong", the lines that explain it) of each function"""
     not_fine = []
-    for todo, checks in CHECKS.items():
-        for name, check in checks.items():
+    for todo, functions in checks.items():
+        for name, check in functions.items():
             word, lines = verdict(name, check, model_file)
             unready = [callee for callee in STAND_INS.get(name, ()) if callee in not_fine]
             if word != "fine" and unready:
@@ -377,19 +381,27 @@ def has_code(source, line):
 COLOURS = {"fine": "green", "not started": "yellow", "waits": "yellow", "wrong": "red"}
 
 
+LABS = sorted(path.stem for path in (ROOT / "base_code" / "checks").glob("[!_]*.py"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="base_code/model.py", metavar="FILE", help="default: base_code/model.py")
-    path = parser.parse_args().model
+    parser.add_argument("lab", nargs="?", choices=LABS, metavar="LAB", help=f"{' or '.join(LABS)}; none: model.py")
+    parser.add_argument("--model", metavar="FILE", help="default: base_code/model.py, or the lab's file")
+    arguments = parser.parse_args()
+    path, names, checks = arguments.model or "base_code/model.py", NAMES, CHECKS
+    if lab := arguments.lab:
+        path, checks = arguments.model or f"base_code/labs/{lab}.py", importlib.import_module(f"checks.{lab}").CHECKS
+        names = [name for functions in checks.values() for name in functions]
     console = Console(highlight=False, soft_wrap=True)
     try:
         with settings_kept("importing the file", free=("random seed",)):
             model_file = import_file(path)
-            require_names(model_file, NAMES)
+            require_names(model_file, names)
     except Wrong as wrong:
         raise UserError(f"{Path(path).name}: {'; expected '.join(wrong.args[1:])}") from None
     words = set()
-    for todo, name, word, lines in verdicts(model_file):
+    for todo, name, word, lines in verdicts(model_file, checks):
         console.print(f"TODO {todo}  {name:25} [{COLOURS[word]}]{word}[/]")
         for label, text in lines:
             console.print(f"          {label:11} {escape(text)}")

@@ -25,6 +25,8 @@ DOCUMENTS = {  # and the folder from which their links start
     "base_code/README.md": ".",  # stands at the root of the students' zip
     "assignment/README.md": "assignment",
     "assignment/hints.md": "assignment",
+    "assignment/labs/importance.md": "assignment/labs",
+    "assignment/labs/importance-hints.md": "assignment/labs",
     "assignment/iwae/iwae.ipynb": "assignment/iwae",
     "slides/README.md": "slides",
     "slides/iwae.md": "slides",
