@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 
+import native
 from autograder.assignments.iwae import nll
 from autograder.assignments.iwae.checks import CHECKS
 from autograder.assignments.iwae.misconceptions import MISCONCEPTIONS
@@ -265,6 +266,15 @@ def test_a_file_can_import_all_that_lies_beside_it_and_what_that_imports(sandbox
     names = sorted(path.stem for path in (ROOT / "base_code").glob("*.py"))
     text = f"import {', '.join(names)}\nfrom evaluate import *\nimport matplotlib.pyplot, sklearn.decomposition\n"
     assert lost_by(text + "assert model.IWAE is IWAE\n", sandbox) is None
+
+
+def test_code_in_c_is_what_the_judge_has_built_and_cannot_be_written(sandbox):
+    if not native.libraries() or sandbox.level < 2:
+        pytest.skip("there is no compiler here, or no sandbox that keeps its files")
+    body = "import os, likelihood, native; likelihood.load(); path = native.library(likelihood.SOURCE); "
+    body += "assert path.parent.samefile(os.path.dirname(native.__file__)); "
+    body += "assert not os.access(path, os.W_OK) and not os.access(path.parent, os.W_OK); print('loaded')"
+    assert lost_by(in_call(body), sandbox) is None
 
 
 @pytest.mark.parametrize(
