@@ -91,8 +91,18 @@ class StopRequest:
         signal.signal(signal.SIGINT, self.previous)
 
 
-def train_epoch(state, images, settings, step_loss, stop):
-    """Train on every image once, each binarised anew. Raises Interrupted with all that was done in state."""
+def backward(model, x, objective, k):
+    """The loss of the images x [B, P], with its gradients left in the parameters' .grad, which were None before."""
+    loss = model.loss(x, objective, k)
+    loss.backward()
+    return loss.detach()
+
+
+def train_epoch(state, images, settings, stop, fast_backward=backward):
+    """Train on every image once, each binarised anew. Raises Interrupted with all that was done in state.
+
+    fast_backward: for a full batch; the last, smaller one is not worth compiling for.
+    """
     order = torch.Generator().manual_seed((settings.seed * 1_000_003 + state.epoch) % 2**64)
     batches = torch.randperm(len(images), generator=order).split(settings.batch_size)
     for group in state.optimizer.param_groups:
@@ -102,16 +112,14 @@ def train_epoch(state, images, settings, step_loss, stop):
     with tqdm(total=len(batches), desc=description, initial=state.step, leave=False, disable=None) as bar:
         for batch in batches[state.step :]:
             x = binarize(images[batch.to(images.device)])  # [B, P]
-            # The last, smaller batch is not worth compiling for.
-            loss_function = step_loss if len(batch) == settings.batch_size else state.model.loss
+            batch_backward = fast_backward if len(batch) == settings.batch_size else backward
             random_state = torch.get_rng_state()
-            loss = loss_function(x, settings.objective, settings.train_k)
             state.optimizer.zero_grad()
-            loss.backward()
+            loss = batch_backward(state.model, x, settings.objective, settings.train_k)
             if loss.device.type == "cpu":  # a GPU would have to be waited for
                 check_step(state, loss, x, random_state)
             state.optimizer.step()
-            state.losses[state.step] = loss.detach()
+            state.losses[state.step] = loss
             state.step += 1
             bar.update()
             pause = stop.is_set or state.step == len(batches)

@@ -25,11 +25,12 @@ def prepare_device(name):
     # a hundred times more slowly. Nothing depends on them: count them as 0.
     torch.set_flush_denormal(True)
     if platform.libc_ver()[0] == "glibc":
-        # Keep the memory of freed tensors up to 32 MB: handing it back and asking again costs a third of a step.
-        m_trim_threshold, m_mmap_threshold = -1, -3
+        # Keep the memory of freed tensors: handing it back and asking again costs a third of a step, and more than
+        # that above 32 MB. So nothing is mapped by itself, and the heap is never trimmed.
+        m_trim_threshold, m_mmap_max = -1, -4
         libc = ctypes.CDLL(None)
-        libc.mallopt(m_mmap_threshold, 32 * 2**20)
-        libc.mallopt(m_trim_threshold, 2**31 - 1)
+        libc.mallopt(m_mmap_max, 0)
+        libc.mallopt(m_trim_threshold, -1)
     if name == "cpu":
         load_kernel()
     return torch.device(name)
@@ -55,16 +56,16 @@ def compiled(function, example, required=False):
 
     required: fail with a UserError instead. The example's random numbers are given back.
     """
+    import torch._dynamo.config
     import torch._inductor.config
 
+    torch._dynamo.config.trace_autograd_ops = True  # forward and backward in one graph, where both are in the function
     torch._inductor.config.fallback_random = True  # plain PyTorch's noise, which is also drawn faster on a CPU
     print("compiling: up to a minute", flush=True)
     fast = torch.compile(function, dynamic=False)
     random_state = torch.get_rng_state()
     try:
-        result = fast(*example)
-        if result.requires_grad:
-            result.sum().backward()  # compiled only when first used
+        fast(*example)  # compiled only when first used
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if required:

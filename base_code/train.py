@@ -25,7 +25,7 @@ import torch
 from data import binarize, choose, load_binarized_test, load_grey
 from diagnose import culprit
 from evaluate import measure, summary
-from loop import Interrupted, NotFinite, State, StopRequest, train_epoch
+from loop import Interrupted, NotFinite, State, StopRequest, backward, train_epoch
 from model_file import build_model, check_model, explained, has_networks, is_trained_with, load_model_file
 from outputs import write_atomically, write_json
 from process import compiled, has_cpp_compiler, prepare_device
@@ -48,7 +48,7 @@ def train(settings, folder, resume=False, visualize=False, tensorboard=False):
     """
     if tensorboard:
         import_summary_writer()  # what is missing is told before anything is written
-    module, images, state, step_loss = prepare(settings, folder, resume)
+    module, images, state, fast_backward = prepare(settings, folder, resume)
     if visualize and not has_networks(state.model):
         print(f"notice: the model of {settings.model} cannot draw samples, so there are none to watch", file=sys.stderr)
         visualize = False
@@ -64,7 +64,7 @@ def train(settings, folder, resume=False, visualize=False, tensorboard=False):
         while state.epoch < settings.epochs:
             try:
                 with explained(module.__file__):
-                    train_epoch(state, images, settings, step_loss, stop)
+                    train_epoch(state, images, settings, stop, fast_backward)
                     test_loss = fixed_loss(state.model, x_test[:TEST_IMAGES], settings)
             except Interrupted:
                 state.save(folder)
@@ -117,7 +117,7 @@ def cause(error, module, model, settings):
 def prepare(settings, folder, resume):
     """Everything a training needs, checked before anything is written.
 
-    Returns the model file's module, the train images (uint8 [N, P]), the state and the loss of a full batch.
+    Returns the model file's module, the train images (uint8 [N, P]), the state and the backward of a full batch.
     """
     device = prepare_device(settings.device)
     module = load_model_file(settings.model)
@@ -136,13 +136,13 @@ def prepare(settings, folder, resume):
         if not is_trained_with(module, config):
             raise UserError(f"{settings.model} has changed since {folder} was begun; start a new run")
         compile_it = config["compiled"]  # compiled or not, a step rounds differently
-    step_loss = compiled_loss(model, settings, images) if compile_it else model.loss
+    fast_backward = compiled_backward(model, settings, images) if compile_it else backward
     if resume:
         state.load(folder)
     else:
-        create_folder(folder, settings, module, device, compiled=step_loss != model.loss)
+        create_folder(folder, settings, module, device, compiled=fast_backward != backward)
         state.save(folder)
-    return module, images, state, step_loss
+    return module, images, state, fast_backward
 
 
 def pays_to_compile(settings, images):
@@ -153,11 +153,12 @@ def pays_to_compile(settings, images):
     return images.device.type == "cpu" and has_cpp_compiler() and pixels >= COMPILE_PAYS
 
 
-def compiled_loss(model, settings, images):
-    example = torch.zeros(settings.batch_size, images.shape[1], device=images.device)
-    loss = compiled(model.loss, (example, settings.objective, settings.train_k), settings.compile == "on")
+def compiled_backward(model, settings, images):
+    x = torch.zeros(settings.batch_size, images.shape[1], device=images.device)
+    example = (model, x, settings.objective, settings.train_k)
+    fast_backward = compiled(backward, example, settings.compile == "on")
     model.zero_grad()
-    return loss
+    return fast_backward
 
 
 def end_epoch(state, settings, n_images, test_loss):

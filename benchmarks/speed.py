@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "base_code"))
 import evaluate  # noqa: E402
+import loop  # noqa: E402
 import rivals  # noqa: E402
 from cli import run_command  # noqa: E402
 from data import binarize, choose, load_binarized_test, load_grey  # noqa: E402
@@ -77,13 +78,14 @@ def our_step(module, settings, images, compile_it):
     model = build_model(module, settings)
     optimizer = torch.optim.Adam(model.parameters(), settings.lr, fused=True)
     batches = itertools.cycle(binarize(images[: 50 * settings.batch_size]).split(settings.batch_size))
-    loss = model.loss
+    objective = settings.objective, settings.train_k
+    backward = loop.backward
     if compile_it:
-        loss = compiled(loss, (next(batches), settings.objective, settings.train_k), required=True)
+        backward = compiled(backward, (model, next(batches), *objective), required=True)
 
     def step():
         optimizer.zero_grad()
-        loss(next(batches), settings.objective, settings.train_k).backward()
+        backward(model, next(batches), *objective)
         optimizer.step()
 
     return step

@@ -174,7 +174,7 @@ class Worker:
 
         torch.set_num_threads(header["threads"])
         try:
-            train_epoch(self.state, self.images, self.training, self.model.loss, self.stop)
+            train_epoch(self.state, self.images, self.training, self.stop)
         except UserError as error:  # the loss became NaN
             return {"ok": False, "verdict": "NONFINITE", "text": str(error).split(";")[0]}, {}
         loss = self.state.losses.mean().item()
