@@ -20,12 +20,10 @@ from tqdm import tqdm
 
 from data import load_binarized_test
 from model_file import explained, has_networks
-from process import compiled, has_cpp_compiler
 from run_folder import add_figures, labels, load_run, unique
 from settings import require, require_count
 
 ROWS = 8192  # samples x images that are decoded at once: 26 MB for each tensor of pixels
-COMPILE_PAYS = 5e9  # decoded pixels from which compiling saves more than it costs
 NOISE_SEED = 1
 DOUBT_IMAGES, DOUBT_K = 100, 50  # of the comparison that finds a wrong log_weights: a blink
 
@@ -65,19 +63,15 @@ def estimate(module, model, x, k):
     chunk, batch_size = chunk_sizes(k)
     device = next(model.parameters()).device
     generator = noise(device)
-    log_weights = fast_log_weights = model.log_weights
-    if device.type == "cpu" and has_cpp_compiler() and k * x.numel() >= COMPILE_PAYS:
-        fast_log_weights = compiled(log_weights, (x[:batch_size], torch.zeros(chunk, batch_size, model.d_latent)))
     # Per chunk and image: log-mean-exp of log_w, the same of 2 log_w, and mean of log_w. Made once, outside the
     # loop: small tensors that outlive the large ones between them would keep the memory from being used again.
     sums = torch.empty(3, k // chunk, len(x), device=device)
     with tqdm(total=len(x), desc=f"test, k = {k}", unit=" images", leave=False, disable=None) as bar:
         for start in range(0, len(x), batch_size):
             images = x[start : start + batch_size].to(device)  # [b, P]
-            batch_log_weights = fast_log_weights if len(images) == batch_size else log_weights
             for i in range(k // chunk):
                 eps = torch.randn(chunk, len(images), model.d_latent, device=device, generator=generator)
-                log_w = batch_log_weights(images, eps)  # [chunk, b]
+                log_w = model.log_weights(images, eps)  # [chunk, b]
                 now = slice(start, start + len(images))
                 sums[0, i, now] = log_mean_exp(log_w, 0)
                 sums[1, i, now] = log_mean_exp(2 * log_w, 0)
