@@ -94,7 +94,8 @@ class StopRequest:
 def backward(model, x, objective, k):
     """The loss of the images x [B, P], with its gradients left in the parameters' .grad, which were None before."""
     loss = model.loss(x, objective, k)
-    loss.backward()
+    # Named, since a compiler that stops within the loss would not see them behind it, and would leave no gradient.
+    loss.backward(inputs=[weight for weight in model.parameters() if weight.requires_grad])
     return loss.detach()
 
 

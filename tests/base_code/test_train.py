@@ -1,6 +1,7 @@
 """The trainer as its users meet it: results, run folders, interruptions, bad input."""
 
 import csv
+import dataclasses
 import hashlib
 import json
 import signal
@@ -156,6 +157,40 @@ def test_compiled_training_is_the_same_training(command, tmp_path):
         assert json.loads((tmp_path / mode / "config.json").read_text())["compiled"] == (mode == "on")
         losses[mode] = float(metrics(tmp_path / mode)[0]["train_loss"])
     assert losses["on"] == pytest.approx(losses["off"], abs=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spoilt", ["compiler", "loss"])
+def test_what_does_not_compile_is_trained_as_it_is(command, tmp_path, monkeypatch, spoilt):
+    """A compiler that fails, told in one line; a file that computes its loss partly outside PyTorch."""
+    source = (ROOT / SOLUTION).read_text()
+    if spoilt == "loss":
+        source = source.replace(
+            "return log_w.mean(0)", "float(log_w.detach().numpy().mean())\n    return log_w.mean(0)"
+        )
+    else:
+        monkeypatch.setattr(train, "has_cpp_compiler", lambda: True)
+        monkeypatch.setattr(train, "COMPILE_PAYS", 0)
+        monkeypatch.setattr("torch.compile", failing)
+    (tmp_path / "model.py").write_text(source)
+    options = ("--data", "digits", "--model", tmp_path / "model.py", "--objective", "vae", "--epochs", 1)
+    options += () if spoilt == "compiler" else ("--compile", "on")
+    ended = command(train, *options, "--hidden", 20, "--out", tmp_path / "run")
+    assert ended.status == 0, ended.err
+    assert ended.err.count("notice: compiling failed (no compiler); going on without") == (spoilt == "compiler")
+    settings = complete(
+        {"model": str(tmp_path / "model.py"), "objective": "vae", "epochs": 1, "hidden": [20]}, "digits"
+    )
+    train.train(dataclasses.replace(settings, compile="off"), tmp_path / "plain")
+    found, right = (float(metrics(tmp_path / name)[0]["train_loss"]) for name in ("run", "plain"))
+    assert found == pytest.approx(right, abs=0.01)
+
+
+def failing(function, **_):
+    def call(*_):
+        raise RuntimeError("no compiler")
+
+    return call
 
 
 @pytest.mark.parametrize(
