@@ -18,7 +18,6 @@ ARTICLE_NLL = 87.08  # nats: what the article states for a network of its own
 WAYS = {"prior": ("samples of the prior", "tab:orange"), "q": ("samples of q", "tab:blue")}
 
 
-@torch.no_grad()
 def study(lab, out, model_file):
     """log p(x) of a VAE: samples of the prior against samples of q, in D = 2, 10 and 50 dimensions"""
     rows, curves = [], {}
@@ -32,6 +31,7 @@ def study(lab, out, model_file):
     return [draw(out / "log_p.png", curves)]
 
 
+@torch.no_grad()
 def row(lab, model, x):
     noise = torch.Generator().manual_seed(1)
     eps = torch.randn(ARTICLE_NUMBER, len(x), model.d_latent, generator=noise)
@@ -56,6 +56,7 @@ def log_weights(model, x, seed):
     }
 
 
+@torch.no_grad()
 def deviations(model, x):
     """Estimates minus the best known log p(x), averaged over the images: {way: [repetitions, numbers]}
 

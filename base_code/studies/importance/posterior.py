@@ -19,7 +19,6 @@ WINDOW = 6  # standard deviations of the posterior from its mean to the edge of 
 NARROWEST = 0.05  # of the standard deviations: about a cell of the wide grid
 
 
-@torch.no_grad()
 def study(lab, out, model_file):
     """The true posterior of two latent units beside q; the means, samples and reconstructions of both"""
     x = load_binarized_test(vae_settings(model_file, 2).data)[:IMAGES]  # [B, P]
@@ -40,6 +39,7 @@ def study(lab, out, model_file):
     return [out / "posterior.png", out / "posterior.gif"]
 
 
+@torch.no_grad()
 def posterior_of(lab, model, x):
     """The posterior of one image x [1, P] on a fine grid that holds its mass, q, and the student's estimates."""
     wide, area = grid()

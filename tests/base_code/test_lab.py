@@ -1,0 +1,57 @@
+"""python base_code/lab.py NAME: tables and pictures from the student's functions, and what is not finished yet."""
+
+import pytest
+
+import lab
+from helpers.commands import ROOT, SOLUTION
+from studies.importance import log_p, posterior, rare_event, vaes
+
+DONE = ("--file", ROOT / "solutions/labs/importance.py", "--model", ROOT / SOLUTION)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Fewer draws and short trainings, on the digits."""
+    for module, name, value in (
+        (rare_event, "NUMBERS", (100, 1_000)),
+        (rare_event, "REPETITIONS", 2),
+        (rare_event, "PILOT", 5_000),
+        (log_p, "WIDTHS", (2, 3)),
+        (log_p, "NUMBERS", (10, 100)),
+        (log_p, "REPETITIONS", 2),
+        (vaes, "EPOCHS", {"digits": 6}),
+        (vaes, "POINTS", 61),
+        (posterior, "POINTS", 61),
+        (vaes, "choose", lambda name: "digits"),
+    ):
+        monkeypatch.setattr(module, name, value)
+
+
+@pytest.mark.slow
+def test_all_parts_of_a_finished_file(command, small, tmp_path):
+    ended = command(lab, "importance", *DONE, "--out", tmp_path / "out")
+    assert ended.status == 0, ended.err
+    assert "P(more than 70 days) = 3.2115e-05; mean duration 18.2101 days" in ended.out
+    for name in ("rare_event.png", "factors.png", "log_p.png", "posterior.png", "posterior.gif"):
+        assert (tmp_path / "out" / name).stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_a_part_that_is_not_finished_says_which_todo_and_the_others_go_on(command, small, tmp_path):
+    text = (ROOT / "solutions/labs/importance.py").read_text()
+    text += "\ndef resample(log_w, z, u):\n    raise NotImplementedError('TODO 3: draw again')\n"
+    (tmp_path / "importance.py").write_text(text)
+    given = ("--file", tmp_path / "importance.py", "--model", ROOT / SOLUTION, "--out", tmp_path / "out")
+    ended = command(lab, "importance", *given)
+    assert ended.status == 1 and ended.err.splitlines()[-1] == "not yet: TODO 3: draw again"
+    assert (tmp_path / "out" / "log_p.png").exists() and not (tmp_path / "out" / "posterior.png").exists()
+
+
+def test_a_stub_is_told_its_first_todo(command, tmp_path):
+    ended = command(lab, "importance", "--part", "rare-event", "--out", tmp_path / "out")
+    assert ended.status == 1 and ended.err.startswith("not yet: TODO 1: ")
+
+
+def test_a_part_that_there_is_not_is_told_before_anything_is_written(command, tmp_path):
+    ended = command(lab, "importance", "--part", "posteriors", "--out", tmp_path / "out")
+    assert ended.status == 1 and "rare-event, log-p, posterior" in ended.err and not (tmp_path / "out").exists()
