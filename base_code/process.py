@@ -26,11 +26,11 @@ def prepare_device(name):
     torch.set_flush_denormal(True)
     if platform.libc_ver()[0] == "glibc":
         # Keep the memory of freed tensors: handing it back and asking again costs a third of a step, and more than
-        # that above 32 MB. So nothing is mapped by itself, and the heap is never trimmed.
+        # that above 32 MB. So nothing is mapped by itself, and the heap keeps 2 GB.
         m_trim_threshold, m_mmap_max = -1, -4
         libc = ctypes.CDLL(None)
         libc.mallopt(m_mmap_max, 0)
-        libc.mallopt(m_trim_threshold, -1)
+        libc.mallopt(m_trim_threshold, 2**31 - 1)
     if name == "cpu":
         load_kernel()
     return torch.device(name)
