@@ -161,8 +161,8 @@ def main():
     )  # fmt: skip
     command.add_argument(
         "submissions", type=Path, metavar="SUBMISSIONS",
-        help="a folder or a zip: one folder per student with model.py, nbgrader's submitted/, or a download of Moodle, "
-        "Canvas or Gradescope"
+        help="a folder or a zip: one folder per student with the file to grade, such as model.py, nbgrader's "
+        "submitted/, or a download of Moodle, Canvas or Gradescope"
     )  # fmt: skip
     command.add_argument(
         "--layout", metavar="NAME",
