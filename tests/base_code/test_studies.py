@@ -7,6 +7,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch.distributions import Bernoulli, Normal
 
+from autograder.assignments.importance import ASSIGNMENT, oracles
 from studies.importance import project, vaes
 
 ONE, PARALLEL, SERIAL = [()], [(), ()], [(), (0,)]
@@ -50,6 +51,17 @@ def test_the_second_moment_is_the_integral_and_infinite_from_half_the_mean_on():
 def test_the_best_factor_has_the_smallest_second_moment():
     best = minimize_scalar(second_moment_of_one, bounds=(2.1, 100), method="bounded", options={"xatol": 1e-8}).x
     assert project.best_factors(means(A), ONE, DAYS, 1).item() == pytest.approx(best / A, rel=1e-4)
+
+
+def test_the_lab_s_project_is_that_of_the_judge_s_oracles():
+    """Two derivations: there from the five paths and with scipy's exponential."""
+    lab = ASSIGNMENT.reference
+    theta = lab.MEANS.double()
+    assert project.tail(theta, lab.PREDECESSORS, 70).item() == pytest.approx(oracles.tail_probability(70), rel=1e-6)
+    for factors in ((2.0,) * 10, oracles.critical(3.0)):
+        found = project.second_moment(theta, theta * means(*factors), lab.PREDECESSORS, 70).item()
+        assert found == pytest.approx(oracles.second_moment(70, factors), rel=1e-6)
+    assert project.best_factors(theta, lab.PREDECESSORS, 70, 10).tolist() == pytest.approx(oracles.BEST, abs=2e-3)
 
 
 class Sloped:
