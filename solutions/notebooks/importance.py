@@ -31,8 +31,8 @@ from data import load_binarized_test
 from model_file import import_file
 from outputs import owned_folder
 from studies.importance import PARTS, project
-from studies.importance.posterior import draw_density, posterior_of
-from studies.importance.rare_event import DAYS, event_sample_size, exact_sd, sampled
+from studies.importance.posterior import draw_density, posteriors
+from studies.importance.rare_event import CRITICAL, DAYS, event_sample_size, exact_sd, sampled
 from studies.importance.vaes import trained_vae
 
 FILES = Path.cwd() / "importance.py", KIT / "base_code" / "labs" / "importance.py"
@@ -113,7 +113,6 @@ grade_task("todo1")
 
 # %%
 lab = import_file(LAB)
-CRITICAL = torch.tensor([1.0, 1, 0, 1, 0, 0, 0, 0, 0, 1])
 
 
 def try_proposal(factor=2.0, critical_only=False, log10_n=4.0, seed=0):
@@ -220,7 +219,7 @@ except UserError as todo:
 def draw_image(image=0):
     if model is None:
         return
-    one = posterior_of(lab, model, x_test[image : image + 1])
+    one = posteriors(lab, model, x_test[image : image + 1])[0]
     figure, axes = plt.subplots(1, 2, figsize=(7, 3.6), width_ratios=(3, 1))
     draw_density(axes[0], one)
     axes[0].legend(fontsize=7)

@@ -22,7 +22,7 @@ def small(monkeypatch):
         (vaes, "EPOCHS", {"digits": 6}),
         (vaes, "POINTS", 61),
         (posterior, "POINTS", 61),
-        (vaes, "choose", lambda name: "digits"),
+        (vaes, "dataset", lambda: "digits"),
     ):
         monkeypatch.setattr(module, name, value)
 
@@ -50,6 +50,13 @@ def test_a_part_that_is_not_finished_says_which_todo_and_the_others_go_on(comman
 def test_a_stub_is_told_its_first_todo(command, tmp_path):
     ended = command(lab, "importance", "--part", "rare-event", "--out", tmp_path / "out")
     assert ended.status == 1 and ended.err.startswith("not yet: TODO 1: ")
+
+
+def test_an_unfinished_core_is_told_apart_from_the_lab(command, small, tmp_path):
+    lab_file = ("--file", ROOT / "solutions/labs/importance.py")
+    ended = command(lab, "importance", "--part", "log-p", *lab_file, "--out", tmp_path / "out")
+    assert ended.status == 1
+    assert ended.err.startswith("not yet: base_code/model.py, which is trained here, has TODO 2: ")
 
 
 def test_a_part_that_there_is_not_is_told_before_anything_is_written(command, tmp_path):

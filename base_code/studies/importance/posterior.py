@@ -22,10 +22,7 @@ NARROWEST = 0.05  # of the standard deviations: about a cell of the wide grid
 def study(lab, out, model_file):
     """The true posterior of two latent units beside q; the means, samples and reconstructions of both"""
     x = load_binarized_test(vae_settings(model_file, 2).data)[:IMAGES]  # [B, P]
-    moments = [
-        (epochs, model, [posterior_of(lab, model, image) for image in x.split(1)])
-        for epochs, model in vae_while_it_trains(out, model_file)
-    ]
+    moments = [(epochs, model, posteriors(lab, model, x)) for epochs, model in vae_while_it_trains(out, model_file)]
     limits = [union(images) for images in zip(*(found for _, _, found in moments))]
     pictures = [
         as_image(draw(model, x, found, f"after {epochs} epoch{'s' if epochs > 1 else ''}", limits))
@@ -40,10 +37,18 @@ def study(lab, out, model_file):
 
 
 @torch.no_grad()
-def posterior_of(lab, model, x):
-    """The posterior of one image x [1, P] on a fine grid that holds its mass, q, and the student's estimates."""
+def posteriors(lab, model, x):
+    """What posterior_of gives for each of the images x [B, P]. The wide grid is decoded once for all of them."""
     wide, area = grid()
-    mass = (lab.grid_log_posterior(log_joint(model, x, wide), area).exp() * area).squeeze(1)  # [G]
+    masses = lab.grid_log_posterior(log_joint(model, x, wide), area).exp() * area  # [G, B]
+    return [posterior_of(lab, model, image, wide, mass) for image, mass in zip(x.split(1), masses.T)]
+
+
+def posterior_of(lab, model, x, wide, mass):
+    """The posterior of one image x [1, P] on a fine grid that holds its mass, q, and the student's estimates.
+
+    The fine grid lies where the wide one, of points [G, 2], has its mass [G].
+    """
     mean = mass @ wide  # [2]
     sd = (mass @ (wide - mean) ** 2).sqrt()  # [2]
     half = WINDOW * sd.max().clamp(min=NARROWEST).item()

@@ -13,7 +13,7 @@ from studies.tables import print_table
 DAYS = 70.0  # the event: the project takes longer
 NUMBERS = (1_000, 10_000, 100_000, 1_000_000)  # of draws
 REPETITIONS = 5
-CRITICAL = (0, 1, 3, 9)  # the tasks of the path whose mean is the longest
+CRITICAL = torch.tensor([1, 1, 0, 1, 0, 0, 0, 0, 0, 1])  # 1 for the tasks of the path with the longest mean
 SWEEP = torch.linspace(1.0, 5.0, 41, dtype=torch.float64)  # common factors
 PILOT = 100_000  # draws with which factors are chosen
 SMALLEST = 0.55  # of the factors that are tried: at 1/2 and below, the variance is infinite
@@ -29,12 +29,10 @@ def study(lab, out, model_file):
     common = torch.full_like(theta, SWEEP[int(np.argmax(sweep))])
     separate = climb(lab, theta, common)
     best = project.best_factors(theta, lab.PREDECESSORS, DAYS, len(theta))
-    critical = torch.zeros_like(theta)
-    critical[list(CRITICAL)] = 1
     proposals = {
         "plain": torch.ones_like(theta),
         "all x 4": torch.full_like(theta, 4.0),
-        "critical x 4": 1 + 3 * critical,
+        "critical x 4": 1 + 3 * CRITICAL,
         f"all x {common[0]:.2f}, yours": common,
         "each own, yours": separate,
     }
@@ -53,7 +51,7 @@ def study(lab, out, model_file):
     )
     return [
         draw_estimates(out / "rare_event.png", lab, theta, proposals, estimates, exact),
-        draw_factors(out / "factors.png", lab, theta, sweep),
+        draw_factors(out / "factors.png", lab, theta, sweep, exact),
     ]
 
 
@@ -141,16 +139,15 @@ def draw_estimates(path, lab, theta, proposals, estimates, exact):
     return path
 
 
-def draw_factors(path, lab, theta, sweep):
-    """The effective sample size of f w against the common factor: estimated [len(SWEEP)], and exact."""
+def draw_factors(path, lab, theta, sweep, exact):
+    """The effective sample size of f w against the common factor: estimated [len(SWEEP)], and exact.
+
+    exact: the probability of the event.
+    """
     figure = Figure(figsize=(5.2, 3.6), layout="constrained")
     axes = figure.subplots()
-    exact = [
-        project.tail(theta, lab.PREDECESSORS, DAYS) ** 2
-        / project.second_moment(theta, theta * factor, lab.PREDECESSORS, DAYS)
-        for factor in SWEEP
-    ]
-    axes.plot(SWEEP, exact, color="tab:green", label="exact")
+    shares = [exact**2 / project.second_moment(theta, theta * s, lab.PREDECESSORS, DAYS) for s in SWEEP]
+    axes.plot(SWEEP, shares, color="tab:green", label="exact")
     axes.plot(SWEEP, sweep, ".", color="tab:blue", label=f"yours, n = {PILOT:,}")
     axes.axvline(SWEEP[int(np.argmax(sweep))], color="tab:blue", lw=0.8, ls="--", label="the largest of yours")
     axes.set(xlabel="factor of all means", ylabel="effective sample size of f w, share of n", yscale="log")
