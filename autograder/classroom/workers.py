@@ -21,7 +21,7 @@ import traceback
 from pathlib import Path
 
 from autograder import ROOT, assignments
-from autograder.grading.submission import close_forkservers, keep_forkserver
+from autograder.grading.submission import keep_forkserver
 from autograder.sandbox.inside import frames
 from autograder.sandbox.levels import probe
 from autograder.sandbox.sandbox import remove
@@ -145,7 +145,6 @@ def main():
             while True:
                 serve_one(control, *frames.receive(control))
     finally:
-        close_forkservers()
         remove(folder)
 
 

@@ -1,5 +1,6 @@
 """A student's file, read once, and the sandbox that will import it. Without torch, so that it is there at once."""
 
+import atexit
 import contextlib
 import hashlib
 import os
@@ -16,8 +17,6 @@ from autograder.sandbox.levels import forkserver, probe
 from autograder.sandbox.sandbox import Limits, Sandbox
 
 MAX_SOURCE = 256 * 2**10
-
-
 forkservers: dict[str, Forkserver | None] = {}  # of assignments; processes forked from this one use them as well
 
 
@@ -30,7 +29,7 @@ def start_sandbox(assignment: Assignment, level: int | None = None, limits: Limi
     """A sandbox whose processes are workers, at the best level where none is given; it gets ready in the background."""
     level = probe() if level is None else level
     server = forkservers.get(assignment.name)
-    if server and server.is_usable and server.level == level and server.limits.threads == limits.threads:
+    if server and server.is_usable and server.level == level:
         with contextlib.suppress(OSError):  # it has ended
             return Sandbox("worker", [], level, limits, server)
     return Sandbox("worker", files_inside(assignment), level, limits)
@@ -40,9 +39,12 @@ def keep_forkserver(assignment: Assignment) -> None:
     """From now on, fork the assignment's sandboxes from a process that has imported what they need, where it can be."""
     server = forkservers.get(assignment.name)
     if assignment.name not in forkservers or (server and not server.is_alive):
+        if server:
+            server.close()
         forkservers[assignment.name] = forkserver("worker", files_inside(assignment), probe())
 
 
+@atexit.register
 def close_forkservers() -> None:
     while forkservers:
         if server := forkservers.popitem()[1]:

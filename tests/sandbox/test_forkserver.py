@@ -217,7 +217,9 @@ with Sandbox("run_python", files, {server.level}, Limits(), server) as sandbox:
     time.sleep(60)
 """
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    tmp_path.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):  # another user must pass
+        if folder.stat().st_uid == os.geteuid():
+            folder.chmod(folder.stat().st_mode | 0o011)
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment)
     assert process.stdout.readline() == b"ready\n"
     started = descendants(process.pid)
@@ -237,6 +239,8 @@ def test_a_forkserver_that_has_ended_is_told_at_once(server):
 
 @pytest.mark.slow
 def test_a_sandbox_ends_with_its_forkserver(server):
+    if server.level == 2:
+        pytest.skip("without namespaces it ends with its judge")
     other = forkserver("imports_torch", server.files, server.level)
     with Sandbox("imports_torch", [], server.level, Limits(), other) as sandbox:
         process = sandbox.start()
