@@ -15,6 +15,7 @@ from autograder.sandbox.errors import Unavailable
 from autograder.sandbox.sandbox import Limits, Sandbox, copy_files, remove
 
 ENDING_SECONDS = 10.0
+CLOSING_SECONDS = 2.0
 
 
 class Forkserver:
@@ -66,10 +67,13 @@ class Forkserver:
     def is_alive(self) -> bool:
         return self.is_usable and self.process.poll() is None
 
-    def close(self):
-        self.control.close()
-        self.process.kill()
-        self.process.wait()
+    def close(self) -> None:
+        self.control.close()  # which it takes as the order to end
+        try:  # killed in its first milliseconds, bubblewrap would leave a process that waits for it for ever
+            self.process.wait(CLOSING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         remove(self.folder)
 
 
