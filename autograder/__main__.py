@@ -18,7 +18,7 @@ from autograder.grading.version import package_version  # isort: skip
 
 
 def run_grade(arguments):
-    from autograder.grading.submission import Submission, start_sandbox
+    from autograder.grading.submission import Submission, keep_forkserver, start_sandbox
 
     failed, modes = False, options.modes(arguments)
     folders = report_folders(arguments.files, arguments.report)
@@ -31,6 +31,8 @@ def run_grade(arguments):
         check_stored()
     for path, folder, assignment in zip(arguments.files, folders, chosen):
         submission = Submission.read(assignment, path)
+        if len(chosen) > 1 or assignment.running(modes):  # more than one sandbox
+            keep_forkserver(assignment)
         # It gets ready while this process imports torch.
         sandbox = None if submission.rejected else start_sandbox(assignment)
         from autograder.grading.grading import grade

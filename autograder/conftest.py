@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from autograder import assignments, options
-from autograder.grading.submission import Submission, start_sandbox
+from autograder.grading.submission import Submission, keep_forkserver, start_sandbox
 from cli import UserError
 from outputs import owned_folder
 
@@ -40,6 +40,8 @@ def pytest_configure(config):
     except (UserError, OSError) as error:
         raise pytest.UsageError(str(error)) from None
     submission = Submission.read(assignment, config.option.submission or assignment.student_file)
+    if assignment.running(options.modes(config.option)):  # more than one sandbox
+        keep_forkserver(assignment)
     # It gets ready while this process imports torch.
     sandbox = None if submission.rejected else start_sandbox(assignment)
     from autograder.grading.grading import Grading

@@ -1,7 +1,8 @@
 """Judges where dask's workers run: for each submission a process of its own, with a sandbox of its own.
 
 A worker keeps one process that has imported torch and the checks, which takes seconds, and forks a judge from it for
-each submission, which takes milliseconds. The worker itself imports neither torch nor anything of a submission.
+each submission, which takes milliseconds. The same for sandboxes: that process keeps a forkserver. The worker itself
+imports neither torch nor anything of a submission.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ import traceback
 from pathlib import Path
 
 from autograder import ROOT, assignments
+from autograder.grading.submission import keep_forkserver
 from autograder.sandbox.inside import frames
 from autograder.sandbox.levels import probe
 from autograder.sandbox.sandbox import remove
@@ -152,6 +154,7 @@ def serve_one(control, job, source):
     if assignment.running(job["modes"]) and (problem := data_problem(job["dataset"])):
         frames.send(control, {"results": 0, "problem": problem}, b"")
         return
+    keep_forkserver(assignment)
     alive, ours = os.pipe()  # closes when the judge ends
     pid = os.fork()
     if pid == 0:

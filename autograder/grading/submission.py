@@ -1,5 +1,7 @@
 """A student's file, read once, and the sandbox that will import it. Without torch, so that it is there at once."""
 
+import atexit
+import contextlib
 import hashlib
 import os
 import stat
@@ -11,18 +13,44 @@ from typing import Self
 import native
 from autograder import ROOT
 from autograder.grading.assignment import Assignment
-from autograder.sandbox.levels import probe
+from autograder.sandbox.forkserver import Forkserver
+from autograder.sandbox.levels import forkserver, probe
 from autograder.sandbox.sandbox import Limits, Sandbox
 
 MAX_SOURCE = 256 * 2**10
+forkservers: dict[str, Forkserver | None] = {}  # of assignments; processes forked from this one use them as well
+
+
+def files_inside(assignment: Assignment) -> list[Path]:
+    """All that lies beside the student's file when it is handed out, which it may import, and the libraries in C."""
+    beside = [path for path in (ROOT / "base_code").glob("*.py") if path != assignment.student_file]
+    return beside + native.libraries()
 
 
 def start_sandbox(assignment: Assignment, level: int | None = None, limits: Limits = Limits()) -> Sandbox:  # noqa: B008
     """A sandbox whose processes are workers, at the best level where none is given; it gets ready in the background."""
-    # Inside, all that lies beside the student's file when it is handed out: it may import any of them.
-    beside = [path for path in (ROOT / "base_code").glob("*.py") if path != assignment.student_file]
-    beside += native.libraries()
-    return Sandbox("worker", beside, probe() if level is None else level, limits)
+    level = probe() if level is None else level
+    server = forkservers.get(assignment.name)
+    if server and server.is_usable and server.level == level:
+        with contextlib.suppress(OSError):  # it has ended
+            return Sandbox("worker", [], level, limits, server)
+    return Sandbox("worker", files_inside(assignment), level, limits)
+
+
+def keep_forkserver(assignment: Assignment) -> None:
+    """From now on, fork the assignment's sandboxes from a process that has imported what they need, where it can be."""
+    server = forkservers.get(assignment.name)
+    if assignment.name not in forkservers or (server and not server.is_alive):
+        if server:
+            server.close()
+        forkservers[assignment.name] = forkserver("worker", files_inside(assignment), probe())
+
+
+@atexit.register
+def close_forkservers() -> None:
+    while forkservers:
+        if server := forkservers.popitem()[1]:
+            server.close()
 
 
 class Rejected(Exception):

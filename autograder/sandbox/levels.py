@@ -16,6 +16,7 @@ from pathlib import Path
 from autograder import ROOT
 from autograder.sandbox.errors import Broken, Unavailable
 from autograder.sandbox.folders import lies_open
+from autograder.sandbox.forkserver import Forkserver
 from autograder.sandbox.inside.confine import SYSTEM_CALLS
 from autograder.sandbox.sandbox import Sandbox
 
@@ -71,6 +72,17 @@ def obstacle(level: int) -> str:
     if answer != {"opened": []}:
         return f"{answer.get('opened')} can be read there"
     return ""
+
+
+def forkserver(serve: str, files: list[Path], level: int) -> Forkserver | None:
+    """One for sandboxes that have all that those of this level have which are started afresh; None where there is none.
+
+    It gets ready in the background.
+    """
+    try:
+        return Forkserver(serve, files, level, try_out(level)[0].holds)
+    except (Unavailable, Broken, OSError):
+        return None
 
 
 def enforced(level: int) -> dict[str, str]:

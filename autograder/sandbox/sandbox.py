@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder.sandbox.claims import claim_processors, claim_user_id
 from autograder.sandbox.command import command, drop_to, environment
@@ -20,6 +21,9 @@ from autograder.sandbox.errors import Unavailable
 from autograder.sandbox.folders import lies_open
 from autograder.sandbox.inside import frames
 from autograder.sandbox.process import Output, Process
+
+if TYPE_CHECKING:
+    from autograder.sandbox.forkserver import Forked, Forkserver
 
 
 @dataclass(frozen=True)
@@ -38,28 +42,33 @@ class Limits:
 class Sandbox:
     """A confined zygote. It starts at once, in the background; start() waits for it."""
 
-    def __init__(self, serve: str, files: Iterable[Path], level: int, limits: Limits = Limits()):  # noqa: B008
-        """serve: the name of the module, one of the files (paths), whose serve(channel) answers requests."""
-        self.level, self.limits = level, limits
+    def __init__(
+        self,
+        serve: str,
+        files: Iterable[Path],
+        level: int,
+        limits: Limits = Limits(),  # noqa: B008
+        forkserver: "Forkserver | None" = None,
+    ):
+        """serve: the name of the module, one of the files (paths), whose serve(channel) answers requests.
+
+        forkserver: of the same files and level, from which it is forked instead of started afresh.
+        """
+        self.level, self.limits, self.forkserver = level, limits, forkserver
         self.folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
+        self.grader = forkserver.grader if forkserver else self.folder / "grader"  # of the files that it runs
         self.user_id, self.claim = claim_user_id()
         self.processors, self.processor_claims = claim_processors(limits.threads)
         self.is_ready = False
         self.control, inside = socket.socketpair()
         self.errors = (self.folder / "errors").open("w+b")
+        self.process: subprocess.Popen | Forked
         try:
-            copy_files(self.folder, files, self.user_id if self.has_own_user else None)
-            self.process = subprocess.Popen(
-                command(self, {"serve": serve, "control": inside.fileno()}),
-                stdin=subprocess.DEVNULL,
-                stdout=self.errors,
-                stderr=self.errors,
-                pass_fds=[inside.fileno()],
-                close_fds=True,
-                start_new_session=True,  # Ctrl-C is the judge's, who then closes the sandbox
-                env=environment(self),
-                cwd=self.folder / "work",
-            )
+            copy_files(self.folder, [] if forkserver else files, self.user_id if self.has_own_user else None)
+            if forkserver:
+                self.process = forkserver.fork(self, inside)
+            else:
+                self.process = self.start_afresh(serve, inside)
         except BaseException:
             remove(self.folder)
             self.end_claims()
@@ -67,14 +76,31 @@ class Sandbox:
         finally:
             inside.close()
 
+    def start_afresh(self, serve: str, inside: socket.socket) -> subprocess.Popen:
+        return subprocess.Popen(
+            command(self, {"serve": serve, "control": inside.fileno()}),
+            stdin=subprocess.DEVNULL,
+            stdout=self.errors,
+            stderr=self.errors,
+            pass_fds=[inside.fileno()],
+            close_fds=True,
+            start_new_session=True,  # Ctrl-C is the judge's, who then closes the sandbox
+            env=environment(self),
+            cwd=self.folder / "work",
+        )
+
     def wait(self) -> None:
         """Wait until it is ready to start processes; Unavailable where it never is."""
         if self.is_ready:
             return
         try:
             self.holds, _ = frames.receive(self.control, time.monotonic() + self.limits.start_seconds)
+            if self.forkserver and self.holds != self.forkserver.holds:
+                raise frames.ProtocolError("it does not hold what one that is started afresh does")
         except (EOFError, OSError, frames.ProtocolError) as error:
             self.close()
+            if self.forkserver:
+                self.forkserver.is_usable = False  # the next one is started afresh
             raise Unavailable(f"the sandbox did not start ({type(error).__name__}): {self.said}") from None
         self.is_ready = True
 

@@ -10,11 +10,11 @@ import pytest
 
 from autograder.assignments.iwae.checks import CHECKS
 from autograder.grading import remote
-from autograder.grading.submission import Submission
+from autograder.grading.submission import Submission, close_forkservers, files_inside, forkservers
 from autograder.reports.feedback import feedback
 from autograder.reports.results import results_json
 from autograder.reports.terminal import closing_lines
-from autograder.sandbox.levels import works
+from autograder.sandbox.levels import forkserver, works
 from helpers import submissions
 from helpers.gradings import OpenSandbox
 from helpers.hostile import BANK, submission_of
@@ -22,16 +22,33 @@ from helpers.hostile import BANK, submission_of
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", params=[3, 2, 1], ids=lambda level: f"level{level}")
+@pytest.fixture(
+    scope="module",
+    params=[(3, False), (3, True), (2, False), (2, True), (1, False)],
+    ids=lambda kind: f"level{kind[0]}{'-forked' if kind[1] else ''}",
+)
 def shared(request):
+    """At each level sandboxes started afresh, and those that are forked, as for a class."""
+    level, is_forked = request.param
     levels = [level for level in (3, 2, 1) if works(level)]
-    if request.param not in levels:
-        pytest.skip(f"sandbox level {request.param} does not work on this machine")
-    if request.param != levels[0] and not request.config.option.all_levels:
+    if level not in levels:
+        pytest.skip(f"sandbox level {level} does not work on this machine")
+    if level != levels[0] and not request.config.option.all_levels:
         pytest.skip("the whole bank at the lower levels: --all-levels")
-    shared = OpenSandbox(submissions.IWAE, request.param)
+    if is_forked:
+        forkservers[submissions.IWAE.name] = forkserver("worker", files_inside(submissions.IWAE), level)
+        assert forkservers[submissions.IWAE.name]
+    shared = OpenSandbox(submissions.IWAE, level)
     yield shared
     shared.close()
+    close_forkservers()
+
+
+@pytest.fixture(autouse=True)
+def one_for_each_file(shared):
+    """Of forked sandboxes each submission has its own, and what the last one did to their forkserver, too, shows."""
+    if forkservers:
+        shared.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The sandbox alone: what a process inside can see and do at each level, and how it ends."""
 
+import contextlib
 import itertools
 import os
 import signal
@@ -16,7 +17,7 @@ from autograder.sandbox import claims as claims_module
 from autograder.sandbox import folders
 from autograder.sandbox.errors import Broken, Unavailable
 from autograder.sandbox.inside import frames
-from autograder.sandbox.levels import probe, works
+from autograder.sandbox.levels import forkserver, probe, works
 from autograder.sandbox.sandbox import Limits, Sandbox
 from cli import ROOT
 from helpers.hostile import DOORS
@@ -25,15 +26,33 @@ WORKER = Path(__file__).parents[1] / "helpers" / "run_python.py"
 LEVELS = [3, 2, 1, 0]
 
 
-def open_sandbox(level, **limits):
-    return Sandbox("run_python", [WORKER], level, Limits(**limits))
+def open_sandbox(level, server=None, **limits):
+    return Sandbox("run_python", [WORKER], level, Limits(**limits), server)
 
 
-@pytest.fixture(scope="module", params=LEVELS, ids=lambda level: f"level{level}")
+@contextlib.contextmanager
+def opened_forkserver(level):
+    server = forkserver("run_python", [WORKER], level)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[*((level, False) for level in LEVELS), (3, True), (2, True)],
+    ids=lambda kind: f"level{kind[0]}{'-forked' if kind[1] else ''}",
+)
 def sandbox(request):
-    if not works(request.param):
-        pytest.skip(f"level {request.param} does not work on this machine")
-    with open_sandbox(request.param, output=2**20, disk=2**20, memory=2**29) as sandbox:
+    level, is_forked = request.param
+    if not works(level):
+        pytest.skip(f"level {level} does not work on this machine")
+    limits = {"output": 2**20, "disk": 2**20, "memory": 2**29}
+    with (
+        opened_forkserver(level) if is_forked else contextlib.nullcontext() as server,
+        open_sandbox(level, server, **limits) as sandbox,
+    ):
         yield sandbox
 
 
@@ -354,7 +373,7 @@ def test_a_worker_that_does_not_import_is_our_failure(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize(("user", "level"), [(0, 2), (65534, 3), (65534, 1)])
 def test_the_same_as_root_and_as_an_ordinary_user(user, level, tmp_path):
-    """This file again for one level, where an interpreter in a closed home lies open to everybody."""
+    """This file and the next one for one level, where an interpreter in a closed home lies open to everybody."""
     home = next((p for p in Path(sys.base_prefix).resolve().parents if not p.stat().st_mode & 0o001), None)
     script = 'exec "$@"'
     if home:
@@ -368,6 +387,7 @@ def test_the_same_as_root_and_as_an_ordinary_user(user, level, tmp_path):
         "-m",
         "pytest",
         "tests/sandbox/test_sandbox.py",
+        "tests/sandbox/test_forkserver.py",
         "-k",
         f"level{level}",
         "-p",

@@ -1,7 +1,7 @@
 """What the first process of a sandbox gives up, for itself and for all that it starts, before any stranger's code runs.
 
-In this order: resource limits, processors, capabilities, the judge's keys, files and network (Landlock), system calls
-(seccomp).
+In this order: resource limits, processors, user, capabilities, the judge's keys, files and network (Landlock), system
+calls (seccomp).
 """
 
 import ctypes
@@ -42,17 +42,19 @@ SYSTEM_CALLS = """
 NEW_NAMESPACES = 0x7E020000  # the flags of clone that make one
 
 
-def confine(limits, processors, landlock, filtered):
+def confine(limits, processors, landlock, filtered, user_id=None):
     """Give up everything at once. Returns {"landlock": ABI or 0, "seccomp": bool, "keyring": bool}: what holds.
 
     limits: by their names in the module resource. processors: numbers, or None for all. landlock: the arguments of
-    restrict_files, or None. filtered: whether to filter system calls.
+    restrict_files, or None. filtered: whether to filter system calls. user_id: whom root becomes, if anybody.
     """
     limit_resources(limits)
     if sys.platform != "linux":
         return {"landlock": 0, "seccomp": False, "keyring": False}
     if processors:
         os.sched_setaffinity(0, processors)
+    if user_id is not None:
+        become(user_id)
     LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if filtered:
         drop_capabilities()
@@ -72,10 +74,22 @@ def limit_resources(limits):
         resource.setrlimit(limit, (value, value))
 
 
-def drop_capabilities():
-    """For good, as root as well: with them, other processes' environments could be read past Landlock."""
+def become(user_id):
+    """For good another user, in no group but one of that number."""
+    drop_bounds()  # while it may
+    os.setgroups([])
+    os.setresgid(user_id, user_id, user_id)
+    os.setresuid(user_id, user_id, user_id)
+
+
+def drop_bounds():
     for capability in range(64):
         LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # an error for those that the kernel does not know
+
+
+def drop_capabilities():
+    """For good, as root as well: with them, other processes' environments could be read past Landlock."""
+    drop_bounds()
     version_3 = struct.pack("Ii", 0x20080522, 0)
     if LIBC.capset(version_3, bytes(24)):
         raise OSError(ctypes.get_errno(), "the capabilities could not be dropped")

@@ -9,6 +9,7 @@ import contextlib
 import inspect
 import linecache
 import opcode
+import os
 import sys
 import types
 from pathlib import Path
@@ -32,6 +33,7 @@ SETTINGS = {  # torch's global settings: how to read each of them, and how to se
 
 def serve(channel):
     """Answer requests until the judge closes the channel."""
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # a forkserver imported torch with a number of its own
     worker = Worker(channel)
     while True:
         try:

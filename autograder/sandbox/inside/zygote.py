@@ -95,11 +95,15 @@ def can_be_opened(path):
 def main():
     config = json.loads(sys.argv[1])
     sys.path += config["python_path"]
-    control = socket.socket(fileno=config["control"])
+    live(socket.socket(fileno=config["control"]), config, lambda: importlib.import_module(config["serve"]).serve)
+
+
+def live(control, config, load):
+    """Give up what the config says, then fork for each request until the judge closes control. load() -> serve"""
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     holds = confine.confine(**config["confine"])
-    serve = importlib.import_module(config["serve"]).serve
+    serve = load()
     gc.freeze()  # children need not look through torch's objects, nor get copies of them
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # a child can neither trace this process nor read its memory
