@@ -68,10 +68,10 @@ def our_maker(name, model):
 
 
 def timed(step, seconds):
-    """The seconds that each step takes, of steps taken for so long; at least two."""
+    """The seconds that each step takes, of steps taken for so long; at least one."""
     times = []
     end = time.perf_counter() + seconds
-    while len(times) < 2 or time.perf_counter() < end:
+    while not times or time.perf_counter() < end:
         begin = time.perf_counter()
         step()
         times.append(time.perf_counter() - begin)

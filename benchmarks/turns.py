@@ -55,7 +55,8 @@ class Candidate:
         line = self.process.stdout.readline()
         if not line:
             self.errors.seek(0)
-            raise Lost((self.errors.read().strip().splitlines() or ["no word"])[-1])
+            status = f"ended with exit status {self.process.wait()}"  # -9: often for want of memory
+            raise Lost((self.errors.read().strip().splitlines() or [status])[-1])
         return json.loads(line)
 
     def close(self):
@@ -98,6 +99,7 @@ class Candidates:
 
     def measure(self, title, settings, inputs, steps, rounds, seconds):
         """({name: median seconds of a step}, {name: loss after so many steps})"""
+        print(f"measuring: {title}", flush=True)
         losses = self.each(lambda candidate: candidate.ask(settings=settings, inputs=inputs, steps=steps)["loss"])
         times = {name: [] for name in self.running}
         for _ in tqdm(range(rounds), desc=title, leave=False, disable=None):
