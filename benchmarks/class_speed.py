@@ -29,13 +29,12 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
-from speed import processor  # noqa: E402
-
 from autograder.assignments.iwae import ASSIGNMENT as CORE  # noqa: E402
 from autograder.grading.grading import grade  # noqa: E402  first: it makes base_code importable
 from autograder.grading.submission import Submission, start_sandbox  # noqa: E402
 from cli import run_command  # noqa: E402
 from outputs import write_json  # noqa: E402
+from speed import processor  # noqa: E402
 
 RESULTS = Path(__file__).with_name("class_results.json")
 GOALS = {"per minute, 2 processes": 10, "overhead": 0.1}

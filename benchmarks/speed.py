@@ -1,48 +1,67 @@
-"""Speed of the kit, as ratios over bare matrix products that are measured in the same run.
+"""Speed of the kit, as ratios over bare matrix products that are measured in the same run; about ten minutes.
 
     python benchmarks/speed.py --model solutions/model.py
 
 A training step (noise, forward, backward, Adam) is divided by the time of its layers' matrix products: forward
 and both backward products of every layer, with the same shapes, torch.mm into outputs made beforehand. So the
-ratio says what the rest costs, and 1 cannot be beaten. The evaluation is divided by its forward products. Where
-pyro-ppl or pythae are installed (benchmarks/requirements.txt), their IWAE steps stand beside ours.
+ratio says what the rest costs. The evaluation is divided by its forward products.
+
+Beside our step stand those of other libraries, where they are installed; one that is not is left out, with a line:
+
+    pip install --requirement benchmarks/requirements.txt
+
+Every candidate has the same network, batches and first weights, two threads, and a process of its own; they take
+turns, so that all see the same machine, and must have learned the same after 100 steps. All of it is written to
+benchmarks/results.json, and as a table into README.md where that has a place for it.
 """
 
 import argparse
+import dataclasses
 import datetime
 import itertools
 import platform
 import resource
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-import torch
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "base_code"))
+from cli import UserError, run_command  # noqa: E402  # isort: skip  # first, as in train.py
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
 import evaluate  # noqa: E402
 import loop  # noqa: E402
-import rivals  # noqa: E402
-from cli import run_command  # noqa: E402
+from candidate import COMPILED, PLAIN, PRODUCTS, RIVALS, timed  # noqa: E402
 from data import binarize, choose, load_binarized_test, load_grey  # noqa: E402
 from model_file import build_model, explained, load_model_file  # noqa: E402
 from outputs import write_json  # noqa: E402
 from process import compiled, has_cpp_compiler, prepare_device  # noqa: E402
 from settings import complete  # noqa: E402
+from speed_table import print_table, write_readme  # noqa: E402
+from turns import THREADS, Candidates  # noqa: E402
 
 RESULTS = Path(__file__).with_name("results.json")
-SECONDS = 1.0  # of measuring, for each of ROUNDS rounds of each candidate
+SECONDS = 1.0  # of measuring, in each round of each candidate
 ROUNDS = 5
-SCALES = {
-    "base": {"batch_size": 128, "train_k": 10},
-    "paper": {"batch_size": 100, "train_k": 50, "hidden": (200, 200), "d_latent": 50, "untied": True},
-}
-GOALS = {"base": 1.35, "paper": 1.2, "evaluation": 1.6}
+BATCHES = 50  # different ones, taken in turn
+STEPS = 100  # after so many all losses are the same, up to TOLERANCE:
+TOLERANCE = 0.02  # their noise; and pythae's loss has the bound's gradient, but is the weighted mean of log w
+NETWORKS = {"base": {}, "paper": {"hidden": (200, 200), "d_latent": 50, "untied": True}}
+MAIN = [("base", 128, 10), ("paper", 100, 50)]  # network, B, k; measured longer
+PAPER_PRESET = ("paper", 20, 50)
+PAPER_EPOCHS, PAPER_IMAGES = 3280, 60_000
+SHAPES = [
+    *MAIN,
+    PAPER_PRESET,
+    *(("base", 128, k) for k in (1, 5, 50, 100, 500)),
+    *(("base", batch_size, 10) for batch_size in (20, 100, 500)),
+]
+EVALUATION = "evaluation, k = 5000"
+GOALS = {"base, B = 128, k = 10": 1.3, "paper, B = 100, k = 50": 1.2, EVALUATION: 1.6}
 
 
 def layers(settings, d_data=784):
@@ -85,43 +104,59 @@ def our_step(module, settings, images, compile_it):
 
     def step():
         optimizer.zero_grad()
-        backward(model, next(batches), *objective)
+        value = backward(model, next(batches), *objective)
         optimizer.step()
+        return value
 
     return step
 
 
-def measure(candidates, rounds=ROUNDS):
-    """{name: median seconds of a call}, the candidates taking turns so that all see the same machine."""
-    times = {name: [] for name in candidates}
-    for call in candidates.values():
-        call()
-    for _ in tqdm(range(rounds), desc="measuring", leave=False, disable=None):
-        for name, call in candidates.items():
-            end = time.perf_counter() + SECONDS
-            while time.perf_counter() < end:
-                begin = time.perf_counter()
-                call()
-                times[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(values) for name, values in times.items()}
+def median_seconds(call):
+    """Of a call, in this process."""
+    call()
+    return statistics.median(timed(call, SECONDS))
 
 
-def measure_steps(module, images, model_path):
-    """The training step at both scales: {scale: {name: seconds}}"""
-    results = {}
-    for scale, given in SCALES.items():
-        settings = complete({"objective": "iwae", "model": model_path, **given}, "mnist")
-        encoder, decoder = layers(settings)
-        candidates = {
-            "matrix products": matrix_products(encoder + decoder, backward=True),
-            "ours, plain": our_step(module, settings, images, compile_it=False),
-        }
-        if has_cpp_compiler():
-            candidates["ours, compiled"] = our_step(module, settings, images, compile_it=True)
-        batches = binarize(images[: 50 * settings.batch_size]).split(settings.batch_size)
-        candidates |= rivals.steps(settings, batches)
-        results[scale] = measure(candidates)
-    return results
+def shape_name(network, batch_size, k):
+    return f"{network}, B = {batch_size}, k = {k}"
+
+
+def write_inputs(path, module, settings, images):
+    """The weights to begin with and the binarised images, as every candidate reads them."""
+    torch.manual_seed(0)  # as in our_step
+    parameters = [parameter.detach().numpy() for parameter in build_model(module, settings).parameters()]
+    arrays = {"images": binarize(images[: BATCHES * settings.batch_size]).numpy()}
+    for i, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2])):
+        arrays |= {f"weight{i}": weight, f"bias{i}": bias}
+    np.savez(path, **arrays)
+
+
+def measure_steps(module, images, model, rivals_python):
+    """Training steps: ({shape: {name: seconds}}, {name: loss of the base network after STEPS}, {name: version})"""
+    names = [PRODUCTS, PLAIN, *([COMPILED] if has_cpp_compiler() else []), *RIVALS]
+    results, losses = {}, {}
+    with tempfile.TemporaryDirectory() as work, Candidates(names, model, rivals_python) as candidates:
+        inputs = str(Path(work) / "inputs.npz")
+        for network, batch_size, k in SHAPES:
+            given = {"batch_size": batch_size, "train_k": k, **NETWORKS[network]}
+            settings = complete({"objective": "iwae", "model": model, **given}, "mnist")
+            write_inputs(inputs, module, settings, images)
+            shape = network, batch_size, k
+            rounds, seconds = (ROUNDS, SECONDS) if shape in MAIN else (2, SECONDS / 2)
+            steps = STEPS if shape == MAIN[0] else 2  # the first compiles
+            asked = dataclasses.asdict(settings), inputs, steps, rounds, seconds
+            results[shape_name(*shape)], found = candidates.measure(shape_name(*shape), *asked)
+            if shape == MAIN[0]:
+                losses = {name: loss for name, loss in found.items() if loss is not None}
+                check_losses(losses)
+    return results, losses, candidates.versions
+
+
+def check_losses(losses):
+    """Every library must have learned the same, else its time means nothing: UserError names one that has not."""
+    for name, loss in losses.items():
+        if not abs(loss / losses[PLAIN] - 1) < TOLERANCE:
+            raise UserError(f"{name} has a loss of {loss:.1f} after {STEPS} steps, ours is {losses[PLAIN]:.1f}")
 
 
 def measure_evaluation(module, x, model_path):
@@ -131,66 +166,74 @@ def measure_evaluation(module, x, model_path):
     model = build_model(module, settings)
     _, decoder = layers(settings)
     products = matrix_products([(rows, n_in, n_out) for _, n_in, n_out in decoder], backward=False)
-    times = measure({"matrix products": products}, rounds=1)
-    times["matrix products"] *= len(x) * k / rows
+    times = {PRODUCTS: median_seconds(products) * len(x) * k / rows}
     before = peak_megabytes()
     begin = time.perf_counter()
     evaluate.estimate(module, model, x, k)
-    return {**times, "ours": time.perf_counter() - begin}, peak_megabytes() - before
+    return {**times, PLAIN: time.perf_counter() - begin}, peak_megabytes() - before
 
 
 def measure_data(images):
     """Seconds to choose and binarise one batch of the base network: all that an epoch does outside its steps."""
-    batch = torch.randperm(len(images))[: SCALES["base"]["batch_size"]]
-    return measure({"data": lambda: binarize(images[batch])}, rounds=1)["data"]
+    batch = torch.randperm(len(images))[: MAIN[0][1]]
+    return median_seconds(lambda: binarize(images[batch]))
 
 
 def peak_megabytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def print_ratios(title, times, goal):
-    base = times["matrix products"]
-    console = Console()
-    console.print(f"\n{title}: goal {goal}")
-    table = Table(box=box.SIMPLE)
-    for heading in ("", "ms", "ratio"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, seconds in times.items():
-        table.add_row(name, f"{1e3 * seconds:.1f}", f"{seconds / base:.2f}")
-    console.print(table)
+def paper_hours(steps):
+    """{name: hours of the IWAE paper's whole schedule at batches of 20}, of training steps alone."""
+    times = steps[shape_name(*PAPER_PRESET)]
+    n_steps = PAPER_EPOCHS * PAPER_IMAGES / PAPER_PRESET[1]
+    return {name: seconds * n_steps / 3600 for name, seconds in times.items()}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="base_code/model.py", metavar="FILE", help="a finished model file")
-    path = parser.parse_args().model
+    parser.add_argument(
+        "--rivals-python", default=sys.executable, metavar="PATH", help="the Python that has the other libraries"
+    )
+    arguments = parser.parse_args()
+    torch.set_num_threads(THREADS)
     prepare_device("cpu")
-    module = load_model_file(path)
+    module = load_model_file(arguments.model)
     name = choose("auto")
     images, test_images = load_grey(name)[0], load_binarized_test(name)
 
     with explained(module.__file__):
-        evaluation, megabytes = measure_evaluation(module, test_images, path)  # first: its memory is a peak
-        steps = measure_steps(module, images, path)
-    data_share = measure_data(images) / min(seconds for n, seconds in steps["base"].items() if "ours" in n)
-    for scale, times in steps.items():
-        print_ratios(f"training step, {scale} network", times, GOALS[scale])
-    print_ratios(f"test NLL of {len(test_images):,} images, k = 5000", evaluation, GOALS["evaluation"])
-    print(f"the evaluation's memory: {megabytes:.0f} MB more than before it")
-    print(f"choosing and binarising a batch: {data_share:.0%} of the base network's step")
+        evaluation, megabytes = measure_evaluation(module, test_images, arguments.model)  # first: its memory is a peak
+        steps, losses, versions = measure_steps(module, images, arguments.model, arguments.rivals_python)
+    base = steps[shape_name(*MAIN[0])]
     results = {
         "command": "python benchmarks/speed.py --model solutions/model.py",
         "date": datetime.date.today().isoformat(),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "machine": {"processor": processor(), "threads": torch.get_num_threads()},
+        "versions": {"python": platform.python_version(), **versions},
+        "machine": {"processor": processor(), "threads": THREADS},
         "data": name,
-        "seconds": {**{f"step, {scale}": times for scale, times in steps.items()}, "evaluation": evaluation},
+        "seconds": {**steps, EVALUATION: evaluation},
+        "loss_after_100_steps": losses,
         "evaluation_megabytes": megabytes,
-        "data_share_of_step": data_share,
+        "data_share_of_step": measure_data(images) / min(base[n] for n in (PLAIN, COMPILED) if n in base),
+        "paper_schedule_hours": paper_hours(steps),
     }
     write_json(RESULTS, results)
-    print(f"wrote {RESULTS}")
+    print_results(results)
+    print(f"wrote {RESULTS}" + (" and README's table" if write_readme(results) else ""))
+
+
+def print_results(results):
+    print_table(results)
+    for shape, goal in GOALS.items():
+        print(f"goal for {shape}: {goal}")
+    print(f"the evaluation's memory: {results['evaluation_megabytes']:.0f} MB more than before it")
+    print(f"choosing and binarising a batch: {results['data_share_of_step']:.0%} of the base network's step")
+    losses = ", ".join(f"{name} {loss:.1f}" for name, loss in results["loss_after_100_steps"].items())
+    print(f"the base network's loss after {STEPS} steps: {losses}")
+    hours = ", ".join(f"{name} {hours:.1f} h" for name, hours in results["paper_schedule_hours"].items())
+    print(f"the paper's whole schedule, {PAPER_EPOCHS} epochs of {PAPER_IMAGES:,} images, steps alone: {hours}")
 
 
 def processor():

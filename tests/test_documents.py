@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import settings
+import speed_table
 import train
 from autograder.assignments.iwae import ASSIGNMENT
 from autograder.assignments.iwae import figures as reference
@@ -36,6 +37,12 @@ DOCUMENTS = {  # and the folder from which their links start
 def test_readmes_table_is_made_from_the_reference():
     readme = (ROOT / "README.md").read_text()
     assert readme == reference.readme_with_table(readme)
+
+
+def test_readmes_speed_table_is_made_from_the_results():
+    readme = (ROOT / "README.md").read_text()
+    results = json.loads(speed_table.RESULTS.read_text())
+    assert readme == speed_table.readme_with_table(readme, results)
 
 
 def test_the_reference_figures_are_the_courses():
