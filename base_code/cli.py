@@ -9,10 +9,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# GNU OpenMP, which reads this when torch is imported: threads that wait for the others of a product spin for
-# microseconds, not milliseconds. Else two trainings at once keep each other off the cores.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-
 
 class UserError(Exception):
     """Something that the user can put right. The message says what was found, and what to do."""

@@ -22,6 +22,7 @@ from data import load_binarized_test
 from model_file import explained, has_networks
 from run_folder import add_figures, labels, load_run, unique
 from settings import require, require_count
+from turns import in_turns, pass_on
 
 ROWS = 8192  # samples x images that are decoded at once: 26 MB for each tensor of pixels
 NOISE_SEED = 1
@@ -66,10 +67,12 @@ def estimate(module, model, x, k):
     # Per chunk and image: log-mean-exp of log_w, the same of 2 log_w, and mean of log_w. Made once, outside the
     # loop: small tensors that outlive the large ones between them would keep the memory from being used again.
     sums = torch.empty(3, k // chunk, len(x), device=device)
-    with tqdm(total=len(x), desc=f"test, k = {k}", unit=" images", leave=False, disable=None) as bar:
+    progress = tqdm(total=len(x), desc=f"test, k = {k}", unit=" images", leave=False, disable=None)
+    with in_turns(device), progress as bar:
         for start in range(0, len(x), batch_size):
             images = x[start : start + batch_size].to(device)  # [b, P]
             for i in range(k // chunk):
+                pass_on()
                 eps = torch.randn(chunk, len(images), model.d_latent, device=device, generator=generator)
                 log_w = model.log_weights(images, eps)  # [chunk, b]
                 now = slice(start, start + len(images))

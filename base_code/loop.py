@@ -13,6 +13,7 @@ from cli import UserError
 from data import binarize
 from outputs import write_atomically
 from run_folder import load_weights, read_tensors
+from turns import pass_on
 
 CHECK_EVERY = 50  # steps between two looks at the losses, which on a GPU wait for it
 
@@ -112,6 +113,7 @@ def train_epoch(state, images, settings, stop, fast_backward=backward):
     start = time.perf_counter() - state.seconds
     with tqdm(total=len(batches), desc=description, initial=state.step, leave=False, disable=None) as bar:
         for batch in batches[state.step :]:
+            pass_on()
             x = binarize(images[batch.to(images.device)])  # [B, P]
             batch_backward = fast_backward if len(batch) == settings.batch_size else backward
             random_state = torch.get_rng_state()

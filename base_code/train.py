@@ -31,6 +31,7 @@ from outputs import write_atomically, write_json
 from process import compiled, has_cpp_compiler, prepare_device
 from run_folder import add_figures, read_config
 from settings import Settings, add_settings, choose_objective, complete
+from turns import in_turns
 from visualize import EventFile, TrainingView, draw_curves, draw_reconstructions, draw_samples, import_summary_writer
 
 COMPILE_PAYS = 6e9  # decoded pixels of a whole run from which compiling saves more than the half minute it costs
@@ -56,7 +57,7 @@ def train(settings, folder, resume=False, visualize=False, tensorboard=False):
     x_test = load_binarized_test(settings.data).to(images.device)  # [N, P]
     if state.epoch < settings.epochs:
         (folder / "test.json").unlink(missing_ok=True)  # its figures are of weights that now change
-    with StopRequest() as stop, contextlib.ExitStack() as stack:
+    with StopRequest() as stop, in_turns(images.device), contextlib.ExitStack() as stack:
         views = [TrainingView(folder, state.model.d_latent)] if visualize else []
         views += [EventFile(folder, state.model.d_latent, state.epoch)] if tensorboard else []
         for view in views:

@@ -43,9 +43,9 @@ def rival_maker(name):
 
 def our_maker(name, model):
     """The same for the course's own step, and for the bare matrix products."""
-    import speed  # isort: skip  # first: it decides how torch's threads wait
     import torch
 
+    import speed
     from model_file import load_model_file
     from process import prepare_device
     from settings import Settings

@@ -36,13 +36,13 @@ import torch  # noqa: E402
 import evaluate  # noqa: E402
 import loop  # noqa: E402
 from candidate import COMPILED, PLAIN, PRODUCTS, RIVALS, timed  # noqa: E402
+from candidates import THREADS, Candidates  # noqa: E402
 from data import binarize, choose, load_binarized_test, load_grey  # noqa: E402
 from model_file import build_model, explained, load_model_file  # noqa: E402
 from outputs import write_json  # noqa: E402
 from process import compiled, has_cpp_compiler, prepare_device  # noqa: E402
 from settings import complete  # noqa: E402
 from speed_table import print_table, write_readme  # noqa: E402
-from turns import THREADS, Candidates  # noqa: E402
 
 RESULTS = Path(__file__).with_name("results.json")
 SECONDS = 1.0  # of measuring, in each round of each candidate
