@@ -210,7 +210,8 @@ def main():
     results = {
         "command": "python benchmarks/speed.py --model solutions/model.py",
         "date": datetime.date.today().isoformat(),
-        "versions": {"python": platform.python_version(), **versions},
+        "versions": {"python": platform.python_version()}
+        | {RIVALS[name][1] if name in RIVALS else "torch": version for name, version in versions.items()},
         "machine": {"processor": processor(), "threads": THREADS},
         "data": name,
         "seconds": {**steps, EVALUATION: evaluation},

@@ -30,10 +30,10 @@ def print_table(results):
     header, *body = rows(results)
     table = Table(box=box.SIMPLE)
     for i, heading in enumerate(header):
-        table.add_column(heading, justify="right" if i else "left")
+        table.add_column(heading, justify="right" if i else "left", no_wrap=not i)
     for row in body:
         table.add_row(*row)
-    Console().print(table)
+    Console(width=max(Console().width, 130)).print(table)  # where it is no terminal, a file takes any width
 
 
 def readme_with_table(readme, results):
