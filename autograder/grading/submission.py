@@ -22,9 +22,12 @@ forkservers: dict[str, Forkserver | None] = {}  # of assignments; processes fork
 
 
 def files_inside(assignment: Assignment) -> list[Path]:
-    """All that lies beside the student's file when it is handed out, which it may import, and the libraries in C."""
-    beside = [path for path in (ROOT / "base_code").glob("*.py") if path != assignment.student_file]
-    return beside + native.libraries()
+    """All that lies beside the student's file when it is handed out, which it may import, and the libraries in C.
+
+    A file of another assignment comes later, from remote.py: here it may hold somebody's solutions.
+    """
+    others = {assignment.student_file} | ({assignment.beside.path} if assignment.beside else set())
+    return [path for path in (ROOT / "base_code").glob("*.py") if path not in others] + native.libraries()
 
 
 def start_sandbox(assignment: Assignment, level: int | None = None, limits: Limits = Limits()) -> Sandbox:  # noqa: B008

@@ -1,5 +1,6 @@
 """The lab `importance`: a rare event by importance sampling, and the posterior from weighted samples."""
 
+from autograder.assignments.iwae import BESIDE
 from autograder.grading.assignment import Assignment, Task
 
 ASSIGNMENT = Assignment(
@@ -27,4 +28,5 @@ ASSIGNMENT = Assignment(
         "resample grid_log_posterior"
     ).split(),
     has_notebook=True,
+    beside=BESIDE,
 )
