@@ -23,14 +23,14 @@ def claim(name: str) -> socket.socket | None:
 
 
 def claim_user_id() -> tuple[int, socket.socket]:
-    """A user id that no other sandbox of this machine has now, and the claim.
+    """A user id that no other sandbox of this machine has now, and the claim; the number after it is nobody's.
 
     Shared, it would share the limits, and at level 2 the end of one sandbox would end the other. The next sandbox
     begins to look at another id: killed processes of the last one may still be going, and would count as its own.
     """
     first = os.getpid() * 16 + next(started)
-    for i in range(20000):
-        user_id = 40000 + (first + i) % 20000
+    for i in range(10000):
+        user_id = 40000 + 2 * ((first + i) % 10000)
         if taken := claim(f"sandbox-user-{user_id}"):
             return user_id, taken
     raise Unavailable("no user id is free")

@@ -46,6 +46,9 @@ class Forkserver:
                 env=environment(self),
                 cwd=self.folder / "work",
             )
+        except BaseException:
+            remove(self.folder)
+            raise
         finally:
             inside.close()
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -16,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.sandbox.claims import claim_processors, claim_user_id
-from autograder.sandbox.command import command, drop_to, environment
+from autograder.sandbox.command import command, environment
 from autograder.sandbox.errors import Unavailable
 from autograder.sandbox.folders import lies_open
-from autograder.sandbox.inside import frames
+from autograder.sandbox.inside import confine, frames
 from autograder.sandbox.process import Output, Process
 
 if TYPE_CHECKING:
@@ -145,8 +146,8 @@ class Sandbox:
         self.process.kill()
         self.process.wait()
         if self.has_own_user:
-            kill_all = [*drop_to(self.user_id), "kill", "-KILL", "--", "-1"]
-            subprocess.run(kill_all, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            end_all_of = [sys.executable, "-I", "-S", confine.__file__, str(self.user_id)]
+            subprocess.run(end_all_of, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.errors.seek(0)
         self.said = self.errors.read()[-2000:].decode(errors="replace").strip() or "it said nothing"
         self.errors.close()

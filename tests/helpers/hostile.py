@@ -164,7 +164,7 @@ for _ in range(200):
     except OSError:
         break
 raise RuntimeError(f"contained: {children < 40}")""",
-        ("EXCEPTION",),
+        ("EXCEPTION", "TIMEOUT"),  # below level 2 they are not limited, and take their time
         "contained: True",
     ),
     broken(
@@ -442,6 +442,73 @@ for _ in range(1500):
 os.chmod(".", 0)
 return torch.logsumexp(a, dim)""",
         ("WRONG_VALUE", "EXCEPTION"),
+    ),
+    broken(
+        "files without content and without end",  # of which each takes memory that no limit of a process counts
+        """
+try:
+    for i in range(20_000):
+        open(f"file{i}", "x").close()
+except OSError as error:
+    raise RuntimeError(f"contained {error.errno}")
+return a""",
+        ("EXCEPTION", "WRONG_SHAPE", "TIMEOUT"),
+    ),
+    broken(
+        "descriptors under way",  # for ever in a socket that only they hold; a user may have so many
+        """
+pairs = []
+try:
+    while True:
+        pairs.append(socket.socketpair())
+        for one in pairs[-1]:
+            socket.send_fds(one, [b"x"], [end.fileno() for end in pairs[-1]] * 100)
+except OSError as error:
+    for pair in pairs[:3]:
+        for one in pair: one.close()
+    raise RuntimeError(f"contained {error.errno}")""",
+        ("EXCEPTION",),
+        "contained",
+    ),
+    broken(
+        "terminals without end",
+        """
+terminals = []
+try:
+    while True:
+        terminals.append(os.openpty())
+except OSError as error:
+    os.closerange(terminals[0][0], 256) if terminals else None
+    raise RuntimeError(f"contained {error.errno}")""",
+        ("EXCEPTION", "EXITED"),
+    ),
+    broken(
+        "takes its parent's limits away",
+        """
+import resource
+for name in ("NOFILE", "NPROC", "STACK", "CPU"):
+    try:
+        resource.prlimit(os.getppid(), getattr(resource, f"RLIMIT_{name}"), (1, 1) if name == "CPU" else (0, 0))
+    except (OSError, ValueError):
+        pass
+return a""",
+        ("WRONG_SHAPE", "EXITED"),
+    ),
+    at_import(
+        "slows and stops whatever it may",
+        """
+for pid in {os.getppid(), *range(2, 60)} - {os.getpid()}:
+    for act in (lambda: os.setpriority(os.PRIO_PROCESS, pid, 19), lambda: os.setpriority(os.PRIO_PGRP, pid, 19),
+                lambda: os.kill(pid, signal.SIGSTOP), lambda: os.killpg(pid, signal.SIGSTOP)):
+        try: act()
+        except OSError: pass
+os.setpriority(os.PRIO_USER, os.getuid(), 19)
+if os.fork() == 0:
+    os.setsid()
+while True:  # whoever becomes this user to end it, too
+    try: os.kill(-1, signal.SIGSTOP)
+    except OSError: pass""",
+        ("TIMEOUT",),
     ),
     broken(
         "spinning processes",

@@ -1,5 +1,6 @@
 """Sandboxes of one forkserver: they share nothing that one of them can change, and end with their judge."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -12,7 +13,9 @@ import psutil
 import pytest
 
 from autograder.sandbox import folders
+from autograder.sandbox.claims import claim_user_id
 from autograder.sandbox.errors import Broken, Unavailable
+from autograder.sandbox.inside import confine
 from autograder.sandbox.levels import forkserver, works
 from autograder.sandbox.sandbox import Limits, Sandbox
 
@@ -238,19 +241,173 @@ def test_a_forkserver_that_has_ended_is_told_at_once(server):
 
 
 @pytest.mark.slow
-def test_a_sandbox_ends_with_its_forkserver(server):
-    if server.level == 2:
-        pytest.skip("without namespaces it ends with its judge")
+def test_a_sandbox_ends_with_its_forkserver_or_its_judge(server):
+    """At level 2 it ends with its judge, for which its keeper waits; a level with namespaces waits for nobody."""
     other = forkserver("imports_torch", server.files, server.level)
     with Sandbox("imports_torch", [], server.level, Limits(), other) as sandbox:
         process = sandbox.start()
-        assert run(process, "result = 1") == 1
+        daemon = "import os, signal\nif os.fork() == 0:\n    os.setsid()\n    signal.pause()\nresult = 1"
+        assert run(process, daemon) == 1
         started = descendants(other.process.pid)
-        assert len(started) >= 3  # keeper, zygote, process
-        other.close()
-        wait_for_the_end(started)
-        with pytest.raises(Broken):
-            run(process, "result = 1")
+        assert len(started) >= 4  # keeper, zygote, process, daemon
+        other.process.kill()
+        other.process.wait()
+        if server.level == 3:
+            wait_for_the_end(started)
+            with pytest.raises(Broken):
+                run(process, "result = 1")
+        else:
+            os.kill(started[1].pid, signal.SIGSTOP)  # the zygote, which its child can stop, too
+            sandbox.control.close()  # as if the judge had been killed
+            sandbox.process.kill()
+            wait_for_the_end(started)
+    other.close()
+
+
+@pytest.mark.slow
+def test_where_no_process_is_free_the_other_sandboxes_go_on(server, tmp_path):
+    """Another user's processes may take up what the machine or a container has."""
+    (tmp_path / "fails_once.py").write_text("""
+import os
+from imports_torch import serve
+forks, fork = iter([True, False]), os.fork
+def fork_or_fail():
+    if os.getpid() == server and not next(forks, True):
+        raise BlockingIOError(11, "no process is free")
+    return fork()
+server, os.fork = os.getpid(), fork_or_fail
+""")
+    files = [*server.files, tmp_path / "fails_once.py"]
+    other = forkserver("fails_once", files, server.level)
+    with Sandbox("fails_once", [], server.level, Limits(), other) as first:
+        process = first.start()
+        with Sandbox("fails_once", [], server.level, Limits(), other) as second, pytest.raises(Unavailable):
+            second.start()
+        assert run(process, "result = 1") == 1
+        with Sandbox("fails_once", [], server.level, Limits(), other) as third:
+            assert run(third.start(), "result = 1") == 1
+    other.close()
+
+
+@pytest.mark.slow
+def test_judges_at_the_same_time_get_sandboxes_of_their_own(server):
+    """Processes that share the forkserver's one control socket."""
+    ready, theirs = multiprocessing.Pipe()
+
+    def judge(number):
+        for _ in range(4):
+            with opened(server) as sandbox:
+                mark = "import os\nname = '/tmp/mark' if {0} == 3 else 'mark'\n"
+                process = sandbox.start()
+                run(process, (mark + "open(name, 'x').write('{1}')").format(server.level, number))
+                theirs.send(run(process, mark.format(server.level) + "result = open(name).read()") == str(number))
+
+    judges = [multiprocessing.get_context("fork").Process(target=judge, args=(number,)) for number in range(4)]
+    for process in judges:
+        process.start()
+    for process in judges:
+        process.join()
+    found = [ready.recv() for _ in range(16) if ready.poll()]
+    assert found == [True] * 16
+
+
+@pytest.mark.slow
+def test_many_sandboxes_one_after_another_leave_nothing(server):
+    def held():
+        psutil.wait_procs(descendants(server.process.pid), timeout=1)  # keepers go a moment after what they kept
+        gc.collect()
+        numbers = [os.getpid(), server.process.pid, *(process.pid for process in descendants(server.process.pid))]
+        folders = [Path(f"/proc/{number}") for number in numbers]
+        mounts = [len((folder / "mountinfo").read_text().splitlines()) for folder in folders]
+        return len(descendants(os.getpid())), mounts, [len(list((folder / "fd").iterdir())) for folder in folders]
+
+    def use():
+        with opened(server) as sandbox:
+            assert run(sandbox.start(), "import os\nos.fork()\nresult = 1") == 1
+        assert not sandbox.folder.exists()
+
+    use()
+    before = held()
+    for _ in range(30):
+        use()
+    assert held() == before
+
+
+@pytest.mark.slow
+def test_nothing_of_one_submission_lies_in_the_memory_of_another(server):
+    """Nor what the judge told of the other: its folder, its user."""
+    letters = "".join(chr(ord(letter) + 1) for letter in "jfsmdm0371")
+    search = f"""
+mark = "".join(chr(ord(letter) - 1) for letter in {letters!r}).encode() * 3
+found = []
+for line in open("/proc/self/maps"):
+    bounds, access, *_, last = line.split()
+    if access.startswith("rw") and last != "[vvar]":
+        begin, end = (int(bound, 16) for bound in bounds.split("-"))
+        import ctypes
+        content = ctypes.string_at(begin, end - begin)
+        at = content.find(mark)
+        while at >= 0:
+            found.append(begin + at)
+            at = content.find(mark, at + 1)
+result = len(found)"""
+    leave = f"kept = [''.join(chr(ord(letter) - 1) for letter in {letters!r}).encode() * 300 for _ in range(1000)]"
+    with opened(server) as first:
+        process = first.start()
+        assert run(process, leave + "\nimport sys\nsys.kept = kept") is None
+        several = run(process, search)
+        with opened(server) as second:
+            once = run(second.start(), search)
+    with opened(server) as third:
+        assert run(third.start(), search) <= once < 50 < several
+
+
+@pytest.mark.slow
+def test_empty_files_are_limited(server):
+    """They fill no disk in memory, but memory."""
+    if server.level == 2:
+        pytest.skip("they are on a disk")
+    python = """
+import os
+result = []
+for folder in ("/tmp", "/dev/shm"):
+    try:
+        for i in range(30_000):
+            open(f"{folder}/{i}", "x").close()
+    except OSError as error:
+        result.append(error.strerror)"""
+    with opened(server) as sandbox:
+        assert run(sandbox.start(), python) == ["No space left on device"] * 2
+
+
+@pytest.mark.slow
+def test_whoever_ends_the_processes_of_a_user_cannot_be_stopped_by_them():
+    """Where Landlock is too old to keep their signals in, and nothing is left of them."""
+    if os.geteuid() != 0:
+        pytest.skip("only root ends another user's processes")
+    user_id, claim = claim_user_id()
+    script = f"""
+import os, signal
+os.setresgid(*[{user_id}] * 3)
+os.setresuid(*[{user_id}] * 3)
+for _ in range(3):
+    os.fork()
+os.write(1, b".")
+while True:
+    try:
+        os.kill(-1, signal.SIGSTOP)
+    except OSError:
+        pass
+"""
+    with claim:
+        for _ in range(3):
+            process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+            assert process.stdout.read(1) == b"."
+            started = [psutil.Process(process.pid), *descendants(process.pid)]
+            subprocess.run([sys.executable, "-I", "-S", confine.__file__, str(user_id)], timeout=20, check=True)
+            process.wait(10)
+            process.stdout.close()
+            wait_for_the_end(started)
 
 
 def test_none_below_level_2_and_none_that_would_hide_the_packages(tmp_path, monkeypatch):

@@ -473,7 +473,7 @@ def test_each_sandbox_has_processors_of_its_own_while_there_are_enough(monkeypat
 
 
 def test_no_two_sandboxes_share_a_user_id(monkeypatch):
-    """Wherever they begin to look: process ids that differ by 1250 begin at the same one."""
+    """Wherever they begin to look: process ids that differ by 625 begin at the same one."""
     monkeypatch.setattr(claims_module, "started", itertools.repeat(0))
     claimed = [claims_module.claim_user_id() for _ in range(3)]
     try:

@@ -4,6 +4,11 @@ Started (command.py) as `python -I forkserver.py CONFIG`. It runs no stranger's 
 wrote: each message on its socket is the judge's, and brings a configuration and three descriptors. For each it forks a
 keeper, and that the zygote, in namespaces of its own, which gives up all that a zygote started afresh gives up, before
 the judge sends it anything. So a sandbox has from here only a copy of memory in which no submission ever was.
+
+In common are that memory's addresses, stack canary, hash seed and pages as long as nobody writes to them. A submission
+learns these, but none of the others that have them, forkserver, keepers and other sandboxes, reads a byte of it; the
+judge's are its own. A keeper holds no more than its zygote and the judge's lifeline, and has another user id or lies
+outside the namespaces, so that nothing inside can signal it.
 """
 
 import contextlib
@@ -44,57 +49,48 @@ def main():
         message, descriptors, _, _ = socket.recv_fds(requests, MAX_MESSAGE, 3)
         if not message:
             return
-        if os.fork() == 0:
-            try:
-                keep(serve, json.loads(message), *descriptors)
-            finally:
-                os._exit(0)
+        with contextlib.suppress(OSError):  # no process is free: the judge sees its socket close
+            in_child(keep, serve, message, *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def keep(serve, config, control, errors, lifeline):
-    """Start a zygote; end it, and with it all in its namespaces, when the judge closes the lifeline.
-
-    lifeline closes at the judge's side when that is done, or when the zygote has ended by itself.
-    """
-    die_with_parent()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.dup2(errors, 2)
-    close_all_but({0, 1, 2, control, lifeline})
-    if config["room"]:
-        unshare(MOUNTS | CGROUP | UTS | IPC | PROCESSES | NETWORK)
+def in_child(function, *arguments):
+    """Call it in a process forked from this one, which then ends. Returns its number."""
     pid = os.fork()
     if pid == 0:
         try:
-            os.close(lifeline)
-            become_zygote(serve, config, control)
+            function(*arguments)
         except BaseException as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
         finally:
             os._exit(0)
+    return pid
+
+
+def keep(serve, message, control, errors, lifeline):
+    """Start a zygote; end it, and with it all in its namespaces, when the judge closes the lifeline.
+
+    lifeline closes at the judge's side when that is done, or when the zygote has ended by itself. At level 2 a keeper
+    outlives its forkserver: nobody else would end what a submission has left.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.dup2(errors, 2)
+    config = json.loads(message)
+    close_all_but({0, 1, 2, control, lifeline})
+    if config["room"]:
+        unshare(MOUNTS | CGROUP | UTS | IPC | PROCESSES | NETWORK)
+    pid = in_child(become_zygote, serve, config, control, lifeline)
     os.close(control)
     select.select([lifeline, os.pidfd_open(pid)], [], [])
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)  # of the first process of a namespace: no other is left in it
     if not config["room"]:
-        end_all_of(config["confine"]["user_id"])
+        confine.end_all_of(config["confine"]["user_id"])
 
 
-def end_all_of(user_id):
-    """At level 2, where no namespace ends with its first process."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            confine.become(user_id)
-            os.kill(-1, signal.SIGKILL)  # all of this user, and so this one
-        finally:
-            os._exit(0)
-    os.waitpid(pid, 0)
-
-
-def become_zygote(serve, config, control):
-    die_with_parent()
+def become_zygote(serve, config, control, lifeline):
+    os.close(lifeline)
     os.dup2(2, 1)
     if config["room"]:
         furnish(config["disk"])
@@ -108,10 +104,6 @@ def become_zygote(serve, config, control):
     zygote.live(socket.socket(fileno=control), config, lambda: serve)
 
 
-def die_with_parent():
-    LIBC.prctl(zygote.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
 def close_all_but(kept):
     highest = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
     for descriptor in set(range(highest + 1)) - kept:
@@ -122,8 +114,9 @@ def close_all_but(kept):
 def furnish(disk):
     """Over what can be written, or tells of other processes, mounts of its own, such as bubblewrap's (command.py)."""
     mount(None, "/", None, RECURSIVE | PRIVATE)
+    files = disk // 4096  # empty ones take memory as well, which bubblewrap cannot limit
     for folder in ("/tmp", "/dev/shm"):
-        mount("tmpfs", folder, "tmpfs", NO_SUID | NO_DEVICES, f"mode=1777,size={disk}")
+        mount("tmpfs", folder, "tmpfs", NO_SUID | NO_DEVICES, f"mode=1777,size={disk},nr_inodes={files}")
     mount("devpts", "/dev/pts", "devpts", NO_SUID | NO_EXECUTION, "newinstance,ptmxmode=0666,mode=620")
     keys = os.open("/proc/keys", os.O_PATH) if Path("/proc/keys").exists() else None  # bubblewrap's, of no content
     mount("proc", "/proc", "proc", PROC)
