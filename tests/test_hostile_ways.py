@@ -6,6 +6,7 @@ python -m pytest tests/test_hostile_ways.py --all-levels -k nbgrader
 import json
 import os
 import re
+import sys
 from dataclasses import dataclass
 
 import nbformat
@@ -113,13 +114,14 @@ def reports(request, tmp_path_factory):
 def objections(hostile, report):
     """What is wrong with the report of that file, in words."""
     may_lose = {*hostile.tasks, "nll"} if hostile.tasks else set()
+    text = report.text.replace(sys.prefix, "")  # a library's warning names its file, which may lie in ROOT/.venv
     rules = {
         "points": hostile.base == submissions.SOLUTION or report.score == 0,
         "the tasks that it breaks": report.lost <= may_lose,
         "a verdict of its own": "INFRA" not in report.verdicts,
         "the verdict": not hostile.verdicts or report.verdicts.intersection(hostile.verdicts),
         "text": hostile.says in report.text,
-        "nothing of the kit": str(ROOT) not in report.text and "def gaussian_log_likelihood" not in report.text,
+        "nothing of the kit": str(ROOT) not in text and "def gaussian_log_likelihood" not in text,
         "no control characters": not re.search("[\x1b\u202e]", report.text) and not COMMAND.search(report.text),
     }
     return [name for name, holds in rules.items() if not holds]
