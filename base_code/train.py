@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import likelihood
 from data import as_input, choose, load_grey, load_one_hot, load_test
 from diagnose import culprit
 from evaluate import measure, summary
@@ -155,6 +156,7 @@ def prepare(settings, folder, resume):
         if not is_trained_with(module, config):
             raise UserError(f"{settings.model} has changed since {folder} was begun; start a new run")
         compile_it = config["compiled"]  # compiled or not, a step rounds differently
+        load_kernel_as_before(config)
     fast_backward = compiled_backward(model, settings, *example) if compile_it else backward
     if resume:
         state.load(folder)
@@ -162,6 +164,16 @@ def prepare(settings, folder, resume):
         create_folder(folder, settings, module, device, compiled=fast_backward != backward)
         state.save(folder)
     return module, images, labels, state, fast_backward
+
+
+def load_kernel_as_before(config):
+    """The likelihood with its kernel only if the run was begun with it, since that rounds differently, too."""
+    was_loaded = config.get("kernel")  # None in runs from before there was one
+    if was_loaded is False:
+        likelihood.kernel = None
+    elif was_loaded and likelihood.kernel is None:
+        reason = "the run was begun with code in C; without it the last digits of its weights differ"
+        print(f"notice: {reason}", file=sys.stderr)
 
 
 def pays_to_compile(settings, images):
@@ -210,6 +222,7 @@ def create_folder(folder, settings, module, device, compiled):
         "model_sha256": module.sha256,
         "device": str(device),
         "compiled": compiled,
+        "kernel": likelihood.kernel is not None,
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
     }

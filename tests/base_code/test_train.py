@@ -15,7 +15,10 @@ import torch
 
 import cli
 import evaluate
+import likelihood
 import loop
+import native
+import process
 import settings
 import train
 from helpers.commands import ROOT, SOLUTION, finish, start
@@ -144,6 +147,31 @@ def test_more_epochs_can_be_added_later(command, tmp_path):
     assert command(train, *DIGITS, "--epochs", 4, "--out", tmp_path / "whole").status == 0
     assert len(metrics(tmp_path / "run")) == 4
     assert_same_weights(tmp_path / "whole", tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_the_likelihood_that_it_was_begun_with(command, monkeypatch, tmp_path):
+    """The kernel rounds otherwise than the plain formula does."""
+    options = (*DIGITS, "--objective", "vae")
+    with monkeypatch.context() as without:
+        without.setattr(process, "load_kernel", lambda: None)
+        without.setattr(likelihood, "kernel", None)
+        assert command(train, *options, "--epochs", 2, "--out", tmp_path / "whole").status == 0
+        assert command(train, *options, "--epochs", 1, "--out", tmp_path / "run").status == 0
+    try:
+        likelihood.load()
+    except native.Unavailable:
+        pytest.skip("there is no C compiler")
+    assert command(train, "--resume", tmp_path / "run", "--epochs", 2).status == 0
+    assert_same_weights(tmp_path / "whole", tmp_path / "run")
+
+    likelihood.load()
+    assert command(train, *options, "--epochs", 1, "--out", tmp_path / "with").status == 0
+    with monkeypatch.context() as without:
+        without.setattr(process, "load_kernel", lambda: None)
+        without.setattr(likelihood, "kernel", None)
+        ended = command(train, "--resume", tmp_path / "with", "--epochs", 2)
+    assert ended.status == 0 and "notice: the run was begun with code in C" in ended.err
 
 
 @pytest.mark.slow
