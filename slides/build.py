@@ -1,6 +1,7 @@
-"""Builds the deck: slides/iwae.html and slides/iwae.pdf from iwae.md and figures/, with Marp.
+"""Builds decks: slides/NAME/NAME.html and NAME.pdf from NAME.md and its figures, with Marp.
 
-python slides/build.py
+python slides/build.py       those that are out of date
+python slides/build.py NAME  this one
 
 Needs Node.js, Chromium or Chrome (for the PDF), and once, in slides/: PUPPETEER_SKIP_DOWNLOAD=1 npm ci
 """
@@ -12,31 +13,30 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-BUILT = HERE / "built.json"
-OUTPUTS = ("iwae.html", "iwae.pdf")
-MARP = HERE / "node_modules" / ".bin" / "marp"
+from decks import SLIDES, Deck, names
+
+COMMON = ("theme.css", "marp.config.mjs", "package.json", "package-lock.json")
+MARP = SLIDES / "node_modules" / ".bin" / "marp"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
-def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def sha256(paths):
+    """{path in slides/: SHA-256} of those that exist."""
+    found = [path for path in paths if path.exists()]
+    return {path.relative_to(SLIDES).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
-def sources():
-    """What the deck is made of: {path in slides/: SHA-256}."""
-    figures = sorted(path.relative_to(HERE).as_posix() for path in (HERE / "figures").glob("*.svg"))
-    names = ["iwae.md", "marp.config.mjs", "package.json", "package-lock.json", *figures]
-    return {name: sha256(HERE / name) for name in names}
+def digests(deck):
+    """Of what a deck is made of, and of what was made: {kind: {path in slides/: SHA-256}}"""
+    sources = [deck.source, *(SLIDES / name for name in COMMON), *deck.figures]
+    return {"sources": sha256(sources), "outputs": sha256(deck.outputs)}
 
 
-def stale():
+def stale(deck):
     """Names of outputs that are not what was built, and of sources that have changed since; empty if up to date."""
-    built = json.loads(BUILT.read_text())
-    now = {"sources": sources(), "outputs": {name: sha256(HERE / name) for name in OUTPUTS}}
-    changed = [set(now[kind].items()) ^ set(built[kind].items()) for kind in now]
+    built = json.loads(deck.built.read_text()) if deck.built.exists() else {"sources": {}, "outputs": {}}
+    changed = [set(found.items()) ^ set(built[kind].items()) for kind, found in digests(deck).items()]
     return sorted({name for pairs in changed for name, _ in pairs})
 
 
@@ -56,24 +56,28 @@ def requirements():
     return None
 
 
-def build(name):
-    """Write one of OUTPUTS; its ending tells Marp what to make."""
-    command = [MARP, "--no-stdin", "--allow-local-files", "--browser-path", find_browser(), "iwae.md", "--output", name]
-    ended = subprocess.run(command, cwd=HERE, capture_output=True, text=True)
-    if ended.returncode or not (HERE / name).exists():
-        sys.exit(f"error: Marp could not build {name}:\n{ended.stderr.strip()}")
+def build(deck, output):
+    """Write one of the deck's outputs; its ending tells Marp what to make."""
+    options = ["--no-stdin", "--allow-local-files", "--browser-path", find_browser()]
+    options += ["--config-file", SLIDES / "marp.config.mjs"]
+    command = [MARP, *options, deck.source.name, "--output", output.name]
+    ended = subprocess.run(command, cwd=deck.folder, capture_output=True, text=True)
+    if ended.returncode or not output.exists():
+        sys.exit(f"error: Marp could not build {output.name}:\n{ended.stderr.strip()}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.parse_args()
-    if missing := requirements():
+    parser.add_argument("name", nargs="?", choices=names(), help="the deck")
+    name = parser.parse_args().name
+    chosen = [Deck(name)] if name else [deck for deck in map(Deck, names()) if stale(deck)]
+    if chosen and (missing := requirements()):
         sys.exit(f"error: {missing}")
-    for name in OUTPUTS:
-        build(name)
-        print(f"wrote slides/{name}")
-    digests = {"sources": sources(), "outputs": {name: sha256(HERE / name) for name in OUTPUTS}}
-    BUILT.write_text(json.dumps(digests, indent=2) + "\n")
+    for deck in chosen:
+        for output in deck.outputs:
+            build(deck, output)
+            print(f"wrote slides/{deck.name}/{output.name}")
+        deck.built.write_text(json.dumps(digests(deck), indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-// Makes the deck one file that loads nothing: images and fonts become data URIs.
+// Makes a deck one file that loads nothing: images and fonts become data URIs. Marp runs in the deck's folder.
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
-const read = (path) => readFileSync(new URL(path, import.meta.url))
-const dataUri = (type, path) => `data:${type};base64,${read(path).toString('base64')}`
+const dataUri = (type, path) => `data:${type};base64,${readFileSync(path).toString('base64')}`
+const beside = (path) => fileURLToPath(new URL(path, import.meta.url))
 
 const FONTS = [
   ['Fira Sans', 'fira-sans', 400],
@@ -10,7 +11,8 @@ const FONTS = [
   ['Fira Mono', 'fira-mono', 400],
 ]
 const fontFaces = FONTS.map(([family, name, weight]) => {
-  const uri = dataUri('font/woff2', `node_modules/@fontsource/${name}/files/${name}-latin-${weight}-normal.woff2`)
+  const file = beside(`node_modules/@fontsource/${name}/files/${name}-latin-${weight}-normal.woff2`)
+  const uri = dataUri('font/woff2', file)
   return `@font-face { font-family: '${family}'; font-weight: ${weight}; src: url(${uri}) format('woff2'); }\n`
 }).join('')
 
@@ -33,6 +35,7 @@ const withFonts = (marp) => {
 
 export default {
   engine: ({ marp }) => withFonts(marp.use(inlineImages)),
+  themeSet: beside('theme.css'),
   html: true,
   options: {
     markdown: { breaks: false }, // a line's end in the source is none on the slide

@@ -16,8 +16,9 @@ KEPT = ROOT / "dist" / "replaced"  # what the generated files held before, by it
 
 # What students get; everything else belongs to the instructor (solutions, autograder, tests) or to the
 # maintainer (Makefile and CI, which need those).
-STUDENT_FOLDERS = ("base_code", "assignment", "slides/figures", "benchmarks")
-STUDENT_FILES = ("CHANGELOG.md", "LICENSE", "requirements.txt", "slides/iwae.pdf")  # the HTML holds speaker notes
+STUDENT_FOLDERS = ("base_code", "assignment", "benchmarks")
+STUDENT_FILES = ("CHANGELOG.md", "LICENSE", "requirements.txt")
+STUDENT_SLIDES = ("*.pdf", "figures/*")  # of each assignment's deck; its HTML holds speaker notes
 NOT_FOR_STUDENTS = ("benchmarks/class_speed.py", "benchmarks/class_results.json")
 STUDENT_README = "base_code/README.md"  # becomes the README of the zip
 STUDENTS_END = "\n# --- Not for students, from here on.\n"  # in requirements.txt
@@ -42,6 +43,8 @@ def student_files():
     paths = [ROOT / name for name in STUDENT_FILES]
     for folder in STUDENT_FOLDERS:
         paths += (ROOT / folder).rglob("*")
+    for name in assignments.NAMES:
+        paths += [path for pattern in STUDENT_SLIDES for path in (ROOT / "slides" / name).glob(pattern)]
     files = {}
     for path in sorted(paths):
         name = path.relative_to(ROOT).as_posix()

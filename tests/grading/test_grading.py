@@ -462,3 +462,31 @@ def huge(self):  # finite weights that no number can be computed with
     monkeypatch.setattr(nll, "references", lambda *_: {"vae": 128.3, "iwae": 109.9})
     monkeypatch.setitem(nll.TRAIN_SECONDS, "short", 20 if verdict != "TIMEOUT" else 4)
     assert set(verdicts(measured(submissions.submission(text))).values()) == {verdict}
+
+
+TRAINS_OTHERWISE = """
+import sys, types
+sys.path[:0] = ["autograder/sandbox/inside", "base_code"]
+import torch, worker
+class Model(torch.nn.Module):
+    d_latent = 1
+    needs_labels = True
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder = torch.nn.Linear(4, 1), torch.nn.Linear(1, 4)
+    def loss(self, x, objective, k):
+        print("loss")
+        return self.decoder(self.encoder(x)).square().mean()
+    def losses(self, *arguments):
+        print("losses")
+worker = worker.Worker(None)
+worker.model = Model()
+worker.prepare({"settings": {"objective": "vae", "batch_size": 2}}, {"images": torch.zeros(3, 4, dtype=torch.uint8)})
+print(worker.epoch({"threads": 1}, None)[0]["ok"])
+"""
+
+
+def test_only_the_loss_that_is_replayed_is_trained_with():
+    """A trainer would ask a model file for more, such as `losses`: that is no way to train with something else."""
+    ended = finish(start("-c", TRAINS_OTHERWISE))
+    assert ended.out.split() == ["loss", "loss", "True"], ended.err

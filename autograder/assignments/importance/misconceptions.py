@@ -14,15 +14,15 @@ from autograder.grading.assignment import Misconceptions
 reference = ASSIGNMENT.reference
 PREDECESSORS = reference.PREDECESSORS
 
-# Where to read: the section of the lab's handout, assignment/labs/importance.md; and Owen's book.
-PROJECT = "handout of the lab, The project"
-RATIO = "handout of the lab, The ratio of two densities; Owen, Monte Carlo, chapter 9"
-ESTIMATE = "handout of the lab, The estimate and its error; Owen, Monte Carlo, section 9.1"
-SAMPLE_SIZE = "handout of the lab, The effective sample size; Owen, Monte Carlo, section 9.3"
-NORMALISED = "handout of the lab, Self-normalised weights; Owen, Monte Carlo, section 9.2"
-UNDERFLOW = "handout of the lab, Underflow"
+# Where to read: the section of the lab's handout, assignment/labs/importance.md; the slide with the same title; Owen.
+PROJECT = "handout and slides of the lab, The project"
+RATIO = "handout and slides of the lab, The ratio of two densities; Owen, Monte Carlo, chapter 9"
+ESTIMATE = "handout and slides of the lab, The estimate and its error; Owen, Monte Carlo, section 9.1"
+SAMPLE_SIZE = "handout and slides of the lab, The effective sample size; Owen, Monte Carlo, section 9.3"
+NORMALISED = "handout and slides of the lab, Self-normalised weights; Owen, Monte Carlo, section 9.2"
+UNDERFLOW = "handout and slides of the lab, Underflow"
 RESAMPLING = "handout of the lab, Resampling"
-GRID = "handout of the lab, The posterior on a grid"
+GRID = "handout and slides of the lab, The posterior on a grid"
 
 
 MISCONCEPTIONS = Misconceptions()

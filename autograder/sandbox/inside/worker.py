@@ -169,7 +169,7 @@ class Worker:
         self.images, self.training = tensors["images"], Settings(**header["settings"])
         optimizer = torch.optim.Adam(self.model.parameters(), self.training.lr, fused=True)
         n_steps = -(-len(self.images) // self.training.batch_size)
-        self.state, self.stop = State(self.model, optimizer, torch.zeros(n_steps)), StopRequest()
+        self.state, self.stop = State(LossAlone(self.model), optimizer, torch.zeros(n_steps)), StopRequest()
         torch.manual_seed(self.training.seed)
         return {"ok": True}, {}
 
@@ -189,6 +189,17 @@ class Worker:
 
     def weights(self, *_):
         return {"ok": True}, {name: tensor.float() for name, tensor in self.model.state_dict().items()}
+
+
+class LossAlone(torch.nn.Module):
+    """A model with nothing but the loss that the judge replays: whatever else a trainer would ask it for is no part."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def loss(self, *arguments):
+        return self.model.loss(*arguments)
 
 
 def stand_in(channel, name, arguments):

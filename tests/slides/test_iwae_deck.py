@@ -1,25 +1,17 @@
-"""The lecture: built from its sources, self-contained, its numbers measured, and nothing beyond a slide's edge."""
+"""The deck of the core: its length, and its numbers, which are those measured."""
 
-import html.parser
-import importlib.util
 import json
-import os
 import re
-import subprocess
 
 import pytest
 import torch
 
 from autograder.assignments.iwae import ASSIGNMENT
 from autograder.assignments.iwae import figures as reference
-from helpers.commands import ROOT
+from helpers.decks import DeckText
 
-SLIDES = ROOT / "slides"
-SOURCE = (SLIDES / "iwae.md").read_text(encoding="utf-8")
-NUMBERS = json.loads((SLIDES / "figures" / "numbers.json").read_text())
-BY_TITLE = {
-    re.search(r"^# (.+)$", slide, re.MULTILINE)[1]: slide for slide in SOURCE.split("</style>")[1].split("\n---\n")
-}
+TEXT = DeckText("iwae")
+BY_TITLE, NUMBERS = TEXT.slides, TEXT.numbers
 
 # Slide: what it states, on the slide or in its notes, as a form that is filled from numbers.json.
 QUOTES = {
@@ -86,43 +78,13 @@ QUOTES = {
 }
 
 
-def load(name):
-    """A script of slides/ as a module."""
-    spec = importlib.util.spec_from_file_location(f"slides_{name}", SLIDES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def plain(text):
-    """Text with an ASCII minus and no space before a per cent sign, as Python formats numbers; one line."""
-    return re.sub(r"\s+", " ", text.replace("−", "-").replace(" %", "%"))
-
-
-def test_the_built_deck_is_that_of_its_sources():
-    stale = load("build").stale()
-    assert not stale, f"changed since the deck was built: {', '.join(stale)}; run python slides/build.py"
-
-
 def test_the_lecture_has_its_length():
-    minutes = [float(note) for note in re.findall(r"^<!--\nMinutes: ([\d.]+)\n\n\w", SOURCE, re.MULTILINE)]
-    titles = re.findall(r"^# (.+)$", SOURCE, re.MULTILINE)
-    assert len(minutes) == len(titles) == len(BY_TITLE)  # notes on every slide, and each title once
-    assert 23 <= len(titles) <= 28
-    assert sum(minutes) == 50
-
-
-def test_every_figure_is_shown_and_every_shown_figure_exists():
-    shown = re.findall(r"!\[[^\]]{20,}\]\(figures/([\w.]+)\)", SOURCE)  # with a description for who cannot see it
-    figures = {path.name: path for path in (SLIDES / "figures").glob("*.svg")}
-    assert len(shown) == len(re.findall(r"!\[", SOURCE)) and set(shown) == set(figures)
-    assert all(path.stat().st_size < 150_000 for path in figures.values())
+    assert 23 <= len(BY_TITLE) <= 28 and "50 minutes" in TEXT.front
 
 
 @pytest.mark.parametrize("title", QUOTES)
 def test_numbers_are_those_measured(title):
-    for form in QUOTES[title]:
-        assert form.format(**NUMBERS) in plain(BY_TITLE[title])
+    TEXT.states(title, QUOTES[title])
 
 
 def test_the_sizes_that_are_told_in_words():
@@ -144,35 +106,12 @@ def test_the_sizes_that_are_told_in_words():
 
 @pytest.mark.parametrize("name", ["rare_event", "elbo_gap", "jensen", "bound", "underflow", "density", "detached"])
 def test_numbers_that_need_no_training_are_measured_again(name):
-    _, measured = getattr(load("figures"), name)()
-    assert_close(json.loads(json.dumps(measured)), NUMBERS[name])
-
-
-def assert_close(found, wanted):
-    """Nested dictionaries and lists, with the same numbers up to rounding."""
-    if isinstance(wanted, dict):
-        assert found.keys() == wanted.keys()
-        for key in wanted:
-            assert_close(found[key], wanted[key])
-    else:
-        assert found == pytest.approx(wanted, rel=1e-4, abs=1e-5) if isinstance(wanted, float) else found == wanted
+    TEXT.measures_again(name)
 
 
 def test_the_ends_of_float32():
     assert torch.exp(torch.tensor(-104.0)) == 0 and torch.exp(torch.tensor(89.0)).isinf()
     assert all(f"`exp({end})`" in BY_TITLE["Underflow"] for end in (-104, 89))
-
-
-def test_a_build_without_its_tools_says_what_to_install(monkeypatch, tmp_path):
-    build = load("build")
-    monkeypatch.setattr(build, "MARP", tmp_path / "marp")
-    monkeypatch.delenv("CHROME_PATH", raising=False)
-    monkeypatch.setattr(build.shutil, "which", lambda name: None)
-    assert "nodejs" in build.requirements()
-    monkeypatch.setattr(build.shutil, "which", lambda name: "/usr/bin/node" if name == "node" else None)
-    assert "npm ci" in build.requirements()
-    build.MARP.touch()
-    assert "chromium" in build.requirements()
 
 
 def test_the_table_of_results_is_the_reference():
@@ -196,69 +135,3 @@ def test_the_table_of_results_is_the_reference():
 def test_the_points_are_those_of_the_autograder():
     points = re.findall(r"^\| (?:TODO \d|training) .*\| (\d+) \|$", BY_TITLE["What you implement"], re.MULTILINE)
     assert [int(number) for number in points] == [sum(checks.values()) for checks in ASSIGNMENT.points.values()]
-
-
-class Requests(html.parser.HTMLParser):
-    """Collects what a browser would fetch to show a page."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def handle_starttag(self, tag, attributes):
-        for name, value in attributes:
-            if name in ("src", "srcset", "data", "poster") or (name in ("href", "xlink:href") and tag != "a"):
-                self.found.append(value)
-            elif name == "style":
-                self.handle_data(value)
-
-    def handle_data(self, data):
-        self.found += re.findall(r"(?:url\(|@import )\s*['\"]?([^'\")]+)", data)
-
-
-def test_the_html_requests_nothing():
-    requests = Requests()
-    requests.feed((SLIDES / "iwae.html").read_text(encoding="utf-8"))
-    assert len(requests.found) > 20  # the figures and fonts
-    assert [url[:80] for url in requests.found if not url.startswith(("data:", "#"))] == []
-
-
-def test_the_lock_names_no_host():
-    lock = json.loads((SLIDES / "package-lock.json").read_text())["packages"]
-    assert all("resolved" not in package for package in lock.values())
-    assert all("integrity" in package for name, package in lock.items() if name)
-
-
-MEASURE = """
-<style>svg.bespoke-marp-slide { content-visibility: visible !important; }</style>
-<script>addEventListener('load', () => document.fonts.ready.then(() => {
-  const beyond = []
-  for (const section of document.querySelectorAll('section')) {
-    const page = section.getBoundingClientRect(), margin = page.height * 24 / 720
-    for (const element of section.querySelectorAll('h1, p, li, table, pre, blockquote, img, mjx-container')) {
-      const box = element.getBoundingClientRect()
-      const inside = box.height > 0 && box.bottom <= page.bottom - margin && box.right <= page.right - margin
-      if (!inside || element.scrollWidth > element.clientWidth + 1 && element.tagName == 'PRE')
-        beyond.push(section.id + ' ' + element.tagName + ' ' + element.textContent.slice(0, 30))
-    }
-  }
-  document.documentElement.dataset.sections = document.querySelectorAll('section').length
-  document.documentElement.dataset.beyond = beyond.join('; ')
-}))</script>
-"""
-
-
-@pytest.mark.slow
-def test_nothing_reaches_beyond_a_slide(tmp_path):
-    browser = load("build").find_browser()
-    if not browser:
-        pytest.skip("no Chromium or Chrome here to lay the slides out")
-    page = tmp_path / "iwae.html"
-    page.write_text((SLIDES / "iwae.html").read_text(encoding="utf-8").replace("</body>", MEASURE + "</body>"))
-    options = ["--headless", "--disable-gpu", "--virtual-time-budget=10000", f"--user-data-dir={tmp_path}"]
-    if os.geteuid() == 0:
-        options.append("--no-sandbox")  # Chromium's sandbox does not start as root
-    command = [browser, *options, "--window-size=1280,720", "--dump-dom", page.as_uri()]
-    document = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
-    assert re.search(r'data-sections="(\d+)"', document)[1] == str(len(BY_TITLE))
-    assert re.search(r'data-beyond="([^"]*)"', document)[1] == ""

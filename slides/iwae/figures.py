@@ -1,68 +1,29 @@
-"""Draws the deck's figures and measures its numbers, all with the kit's own code.
+"""The figures and numbers of the deck `iwae`. They need MNIST, and about an hour where nothing is trained yet."""
 
-python slides/figures.py                  every figure into slides/figures/, and figures/numbers.json
-python slides/figures.py rare_event tied  only these
-
-Trained models are taken from runs/, and trained first where they are missing (about an hour). Needs MNIST.
-"""
-
-import argparse
-import datetime
-import json
 import math
-import platform
-import sys
 from functools import cache
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 import scipy.stats
 import torch
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from torch.distributions import Normal
-from tqdm import tqdm
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-from autograder import ROOT  # noqa: E402
-from autograder.assignments.iwae import oracles  # noqa: E402  makes base_code importable
+from autograder import ROOT
+from autograder.assignments.iwae import oracles
+from autograder.assignments.iwae.figures import Experiment, run_one
+from autograder.assignments.iwae.nll import FULL_EPOCHS, TRAIN_K
+from data import binarize, load_binarized_test, load_grey
+from model_file import load_model_file
+from run_folder import load_run
+from settings import complete
+from style import BLUE, GREEN, GREY, NAVY, ORANGE, SKY, YELLOW, canvas, draw_ellipses, draw_mass, show_image
+from train import train_once
+from visualize import decode, prior_grid, tile
 
-from autograder.assignments.iwae.nll import FULL_EPOCHS, TRAIN_K  # noqa: E402  isort: skip
-from autograder.assignments.iwae.figures import Experiment, run_one  # noqa: E402  isort: skip
-from cli import UserError, run_command  # noqa: E402
-from data import binarize, load_binarized_test, load_grey  # noqa: E402
-from model_file import load_model_file  # noqa: E402
-from outputs import write_json  # noqa: E402
-from run_folder import load_run  # noqa: E402
-from settings import complete  # noqa: E402
-from train import train_once  # noqa: E402
-from visualize import decode, prior_grid, tile  # noqa: E402
-
-FIGURES = HERE / "figures"
-NUMBERS = FIGURES / "numbers.json"
 MODEL = "solutions/model.py"
 WORK = ROOT / "runs"
-
-# Okabe and Ito's colours, which colour-blind readers can tell apart; a model keeps its colour in the whole deck.
-GREY, BLUE, ORANGE, GREEN, SKY, YELLOW = "#6E6E6E", "#0072B2", "#D55E00", "#009E73", "#56B4E9", "#E69F00"
-NAVY = "#0B3D63"  # of the title slide
-STYLE = {
-    "font.size": 16,  # points: 21 pixels of a slide, which is 720 pixels high
-    "axes.titlesize": 17,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlepad": 10,
-    "lines.linewidth": 2.5,
-    "legend.frameon": False,
-    "legend.handlelength": 1.2,
-    "svg.fonttype": "path",  # looks the same where the font is missing
-    "svg.hashsalt": "iwae",
-    "hatch.linewidth": 1.5,
-    "image.interpolation": "none",
-    "image.cmap": "gray",
-}
 
 
 # Models and weights ---------------------------------------------------------------------------------------
@@ -136,23 +97,6 @@ def effective_sample_size(log_w):
 
 def by_k(ks, values):
     return {f"k_{k}": float(value) for k, value in zip(ks, values)}
-
-
-# Drawing --------------------------------------------------------------------------------------------------
-
-
-def canvas(width, height, rows=1, columns=1, layout="constrained", **options):
-    """A figure and its axes. The size is in inches of 96 slide pixels; layout "compressed" for images."""
-    figure = Figure(figsize=(width, height), layout=layout)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.05)
-    return figure, figure.subplots(rows, columns, **options)
-
-
-def show_image(axes, picture, title=None, **options):
-    """A picture [height, width] without axes."""
-    axes.imshow(picture.numpy(), **{"vmin": 0, "vmax": 1, **options})
-    axes.set_axis_off()
-    axes.set_title(title or "")
 
 
 # Figures: one function each, which returns the figure and the numbers that the slides quote ---------------
@@ -520,16 +464,9 @@ def draw_posterior(axes, module, model, x, color, half_width=1.25):
     z, mass = posterior_on_grid(module, model, x, torch.zeros(2), 4.0)
     centre = (mass.float()[:, None] * z).sum(0)
     z, mass = posterior_on_grid(module, model, x, centre, half_width)
-    descending = mass.sort(descending=True).values
-    thresholds = [descending[(descending.cumsum(0) < share).sum()].item() for share in (0.95, 0.5)]
-    side = math.isqrt(len(mass))
-    z_1, z_2, density = (each.view(side, side).numpy() for each in (*z.T, mass))
-    axes.contourf(z_1, z_2, density, [*thresholds, 1], colors=["#8FD6BF", GREEN])
+    draw_mass(axes, z, mass)
     with torch.no_grad():
-        mu, sigma = model.encoder(x)
-    angle = torch.linspace(0, 2 * math.pi, 200)
-    for radius in (1, 2):
-        axes.plot(*(mu + radius * sigma * torch.stack([angle.cos(), angle.sin()], 1)).T, color=color, linewidth=2)
+        draw_ellipses(axes, *model.encoder(x), color)
     limits = [(c - half_width, c + half_width) for c in centre.tolist()]
     axes.set(aspect="equal", xlim=limits[0], ylim=limits[1], xticks=[], yticks=[])
     axes.spines[:].set_visible(True)
@@ -681,41 +618,24 @@ def detached():
 
 
 DRAWN = (
-    *(cover, generate, autoencoder, prior_sampling, rare_event, logarithm, elbo_gap, amortisation, jensen, bound),
-    *(
-        gradient_weights,
-        log_weights,
-        posteriors,
-        samples,
-        test_nll,
-        tied,
-        signal_to_noise,
-        underflow,
-        density,
-        detached,
-    ),
+    cover,
+    generate,
+    autoencoder,
+    prior_sampling,
+    rare_event,
+    logarithm,
+    elbo_gap,
+    amortisation,
+    jensen,
+    bound,
+    gradient_weights,
+    log_weights,
+    posteriors,
+    samples,
+    test_nll,
+    tied,
+    signal_to_noise,
+    underflow,
+    density,
+    detached,
 )
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    by_name = {function.__name__: function for function in DRAWN}
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to draw (default: all): {', '.join(by_name)}")
-    names = parser.parse_args().names or list(by_name)
-    if unknown := set(names) - set(by_name):
-        raise UserError(f"there is no figure {', '.join(sorted(unknown))}; there are {', '.join(by_name)}")
-    matplotlib.rcParams.update(STYLE)
-    numbers = json.loads(NUMBERS.read_text()) if NUMBERS.exists() else {}
-    for name in (bar := tqdm(names, unit=" figures")):
-        bar.set_postfix_str(name)
-        figure, measured = by_name[name]()
-        if figure:
-            figure.savefig(FIGURES / f"{name}.svg", metadata={"Date": None}, dpi=150)
-        numbers[name] = measured
-    numbers["date"] = datetime.date.today().isoformat()
-    numbers["versions"] = {"python": platform.python_version(), "torch": torch.__version__}
-    write_json(NUMBERS, {name: numbers[name] for name in [*by_name, "date", "versions"] if name in numbers})
-
-
-if __name__ == "__main__":
-    run_command(main)
