@@ -58,7 +58,8 @@ def test_the_fixed_noise():
     terms = (duration > 40) * log_w.exp()
     by_n_minus_1, by_n = (terms.std(correction=c) / 6**0.5 for c in (1, 0))
     assert f"the estimate {terms.mean():.6f}, and its standard error {by_n_minus_1:.6f} (or {by_n:.6f} with" in WORDS
-    assert f"weights of the noise above, as a column `log_w[:, None]`, {oracles.effective_sample_size(log_w[:, None]).item():.4f}" in WORDS
+    size = oracles.effective_sample_size(log_w[:, None]).item()
+    assert f"weights of the noise above, as a column `log_w[:, None]`, {size:.4f}" in WORDS
 
 
 def test_the_table_of_proposals_is_exact():
