@@ -22,6 +22,6 @@ ASSIGNMENT = Assignment(
         "model.log_weights": "PixelVAE.log_weights(x, eps)",
     },
     names="discretized_logistic bits_per_dim mixture_log_likelihood sample_logistic PixelVAE".split(),
-    has_notebook=False,
+    has_notebook=True,
     beside=BESIDE,
 )

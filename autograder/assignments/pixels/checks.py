@@ -430,7 +430,7 @@ def random_weights(remote, draw, k, B, D, M, C=3, gradients=()):
 @check("todo3", "log_weights: values, of colour images and mixtures")
 def log_weights_values(remote, draw):
     for C in (3, 1):
-        k, B, D, M = draw.sizes(4, high=7)
+        k, B, D, M = draw.sizes(4, high=6)
         expect(remote, draw, random_weights(remote, draw, k, B, D, M, C))
     expect(remote, draw, random_weights(remote, draw, 2, 3, *draw.large(1), 1, 1))
 
