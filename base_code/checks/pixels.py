@@ -11,6 +11,8 @@ from torch.distributions import Normal
 
 from checking import call, compare, expect, expect_gradients, expect_slopes, gradients
 
+NAMES = "discretized_logistic bits_per_dim mixture_log_likelihood sample_logistic PixelVAE".split()
+
 # TODO 1 ---------------------------------------------------------------------------------------------------
 
 LEVELS = torch.arange(256.0)

@@ -204,7 +204,7 @@ show("vae")
 # photographs differ so much? Why are five logistics better than one, and would the same hold for the squared error of the means?
 #
 # ### BEGIN SOLUTION
-# The flower's background is smooth and nearly predictable; china's roofs and leaves are fine texture. Five logistics can be
+# The flower's background is smooth and nearly predictable; china's tree and bushes are fine texture. Five logistics can be
 # narrow and have heavy or lopsided tails, or two peaks at an edge; one has to be wide enough for its rare large errors and pays
 # for it everywhere. The squared error looks at the mean alone and is not a likelihood: it need not become smaller.
 #

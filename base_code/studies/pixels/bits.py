@@ -12,8 +12,8 @@ from studies.tables import print_table
 
 PHOTOGRAPHS = ("china", "flower")  # the order of their patches
 ARTICLE = {  # what the article states: log-likelihood in nats, dimensions, its figure
-    "MNIST, 28 x 28 binary pixels": (-87.08, 28 * 28, "0.160"),
-    "CIFAR-10, 32 x 32 pixels in 3 colours": (-20437.0, 3 * 32 * 32, "6.65"),
+    "MNIST, binary": (-87.08, 28 * 28, "0.160"),
+    "CIFAR-10": (-20437.0, 3 * 32 * 32, "6.65"),
 }
 
 
@@ -34,10 +34,10 @@ def baselines(lab, train, test):
     yield "histogram of each colour", lab.bits_per_dim(histogram_nll(train, test), n)
     for name, options in CODECS.items():
         sizes = torch.tensor([coded_bits(patch, **options) for patch in test])
-        yield f"{name}, each patch a file", sizes / n
+        yield f"{name}, a file for each patch", sizes / n
         strips = [strip(patches) for patches in test.chunk(len(PHOTOGRAPHS))]
         whole = torch.tensor([coded_bits(picture, **options) / picture.numel() for picture in strips])
-        yield f"{name}, a photograph's patches in one file", whole.repeat_interleave(len(test) // len(strips))
+        yield f"{name}, one for each photograph", whole.repeat_interleave(len(test) // len(strips))
 
 
 CODECS = {
@@ -81,7 +81,14 @@ def row(name, bits):
 def article_row(lab, name, log_p, n, stated):
     yours = lab.bits_per_dim(torch.tensor([-log_p]), n).item()
     uniform = 1 if "binary" in name else 8
-    return {"": name, "log p, nats": log_p, "it states": stated, "yours": f"{yours:.3f}", "uniform": uniform}
+    return {
+        "": name,
+        "log p, nats": f"{log_p:g}",
+        "n": n,
+        "it states": stated,
+        "yours": f"{yours:.3f}",
+        "uniform": uniform,
+    }
 
 
 def draw_patches(path, test):
