@@ -7,6 +7,8 @@ import torch
 
 from autograder.assignments.pixels import ASSIGNMENT, oracles
 from cli import ROOT
+from data import load_grey
+from studies.pixels.bits import ARTICLE, baselines, row
 
 TEXT = (ROOT / "assignment" / "labs" / "pixels.md").read_text(encoding="utf-8")
 WORDS = " ".join(TEXT.split())
@@ -75,3 +77,11 @@ def test_the_network_of_zeros():
     x, eps = torch.full((1, 3, 16, 16), 128.0), torch.randn(2, 1, 32)
     for log_w in model.log_weights(x, eps).flatten().tolist():
         assert f"has the log weight {log_w:.2f} for every `eps`" in WORDS
+
+
+def test_the_table_of_baselines():
+    """Those that need no training; the sizes of files are Pillow's, whose version the project pins."""
+    for baseline in baselines(ASSIGNMENT.reference, *load_grey("patches")):
+        assert f"| {' | '.join(row(*baseline).values())} |" in TEXT
+    log_p, n, stated = ARTICLE["CIFAR-10"]
+    assert f"on CIFAR-10 | | | {-log_p / n / math.log(2):.3f} |" in TEXT and f"{-log_p / n:.2f}" == stated
