@@ -95,7 +95,7 @@ def draw_patches(path, test):
     """The test part of both photographs, put together again from its patches."""
     figure = Figure(figsize=(4.4, 6.4), layout="constrained")
     for axes, name, patches in zip(figure.subplots(1, 2), PHOTOGRAPHS, test.chunk(2)):
-        axes.imshow(strip(patches).movedim(0, -1))
+        axes.imshow(strip(patches).movedim(0, -1).numpy())
         axes.set_title(name)
         axes.set_axis_off()
     figure.savefig(path, dpi=120)

@@ -84,7 +84,7 @@ def draw_samples(path, lab, models, test):
     figure = Figure(figsize=(COLUMNS * 0.8 + 1.6, len(rows) * 0.82), layout="constrained")
     for axes, (name, images) in zip(figure.subplots(len(rows), 1), rows.items()):
         padded = torch.nn.functional.pad(images, (1, 1, 1, 1), value=255.0)
-        axes.imshow(torch.cat(list(padded), 2).movedim(0, -1) / 255)
+        axes.imshow((torch.cat(list(padded), 2).movedim(0, -1) / 255).numpy())
         axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
         axes.set(xticks=[], yticks=[])
         for spine in axes.spines.values():
