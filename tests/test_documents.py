@@ -29,6 +29,8 @@ DOCUMENTS = {  # and the folder from which their links start
     "assignment/hints.md": "assignment",
     "assignment/labs/importance.md": "assignment/labs",
     "assignment/labs/importance-hints.md": "assignment/labs",
+    "assignment/labs/pixels.md": "assignment/labs",
+    "assignment/labs/pixels-hints.md": "assignment/labs",
     "assignment/iwae/iwae.ipynb": "assignment/iwae",
     "slides/README.md": "slides",
     **{deck.source.relative_to(ROOT).as_posix(): f"slides/{deck.name}" for deck in map(Deck, names())},

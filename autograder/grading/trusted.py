@@ -5,6 +5,7 @@ So there is nothing in the sandbox that a submission could read, keep or print.
 
 import functools
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Mapping
 
@@ -60,9 +61,22 @@ def check(*tensors: Tensor) -> None:
     """An error unless these are numbers, and so few that anything can be computed with them."""
     if any(oddity(tensor) for tensor in tensors):
         raise TypeError("expected tensors of floating-point numbers")
-    sizes = np.broadcast_shapes(*(tuple(tensor.shape) for tensor in tensors))  # torch's imports for a second
-    if math.prod(max(size, 1) for size in sizes) > MAX_NUMBERS:  # a sum over an empty axis has as many numbers
+    # A function may give some of them a last axis first, as a mixture does whose components they do not have.
+    ways = itertools.product(*((tuple(tensor.shape), (*tensor.shape, 1)) for tensor in tensors))
+    largest = max(map(numbers_together, ways))
+    if not largest:
+        raise ValueError(f"inputs whose shapes do not go together: {[list(tensor.shape) for tensor in tensors]}")
+    if largest > MAX_NUMBERS:
         raise ValueError("too many numbers")
+
+
+def numbers_together(shapes) -> int:
+    """How many numbers arrays of these shapes have when they are broadcast; 0 where they cannot be."""
+    try:
+        sizes = np.broadcast_shapes(*shapes)  # torch's imports for a second
+    except ValueError:
+        return 0
+    return math.prod(max(size, 1) for size in sizes)  # a sum over an empty axis has as many
 
 
 def computed(function: Callable[..., Tensor], inputs: list[Tensor], cotangent: Tensor | None) -> Tensors:
