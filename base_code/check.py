@@ -31,7 +31,7 @@ from torch.distributions import AffineTransform, Normal, TransformedDistribution
 
 from checking import Wrong, call, compare, expect, expect_gradients, expect_slopes, gradients, numbers, settings_kept
 from cli import ROOT, UserError, run_command
-from model_file import Unfinished, explained, import_file, require_names
+from model_file import Unfinished, UnfinishedCore, explained, import_file, require_names
 
 NAMES = (
     "bernoulli_log_likelihood gaussian_log_likelihood reparameterize vae_objective log_mean_exp iwae_objective "
@@ -339,6 +339,8 @@ def verdict(name, check, model_file, stand_ins=()):
         word, lines = "fine", []
     except Wrong as wrong:
         word, lines = "wrong", list(zip(("called", "came back", "expected"), wrong.args))
+    except UnfinishedCore as unfinished:
+        word, lines = "waits", [("first", str(unfinished))]
     except Unfinished as unfinished:
         word, lines = unfinished_verdict(unfinished, model_file.__file__)
     except UserError as error:

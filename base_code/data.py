@@ -1,11 +1,13 @@
-"""Datasets as tensors of pixel probabilities, and their binarisation.
+"""Datasets as tensors of grey levels, and the binarisation of those whose models are of binary images.
 
-A dataset is a name: "mnist", or "digits" (the handwritten digits inside scikit-learn, no download).
-Grey levels stay in memory as uint8; grey / 255 is the probability that a binarised pixel is 1.
+A dataset is a name. Binary: "mnist", "digits" (the handwritten digits inside scikit-learn, no download), "omniglot" or
+"silhouettes", uint8 [N, 784]; grey / 255 is the probability that a binarised pixel is 1. 8-bit images, which are never
+binarised: "patches" (of two photographs inside scikit-learn), "frey" or "cifar10", uint8 [N, C, H, W].
 """
 
 import gzip
 import hashlib
+import itertools
 import os
 import sys
 import tempfile
@@ -14,8 +16,10 @@ import time
 import zlib
 from pathlib import Path
 
+import image_files
 import numpy as np
 import torch
+from image_files import MissingDataset
 from torch.nn import functional as F
 
 from cli import ROOT, UserError
@@ -37,36 +41,53 @@ MNIST_HEADER_BYTES = 16
 MNIST_LABEL_HEADER_BYTES = 8
 MIRROR_PATIENCE = 8  # seconds until silent mirrors count as "no network"
 TEST_SEED = 2015
+CLASSES = 10  # of mnist and of digits
+PATCHES_SPLIT = 512  # of 640 columns: training patches to the left, test patches to the right
 
 
-class MissingDataset(UserError):
-    """A dataset that is neither here nor to be downloaded."""
+def choose(name, offered=("mnist", "digits")):
+    """ "auto" becomes the first that is offered and is here or can be downloaded, with a notice if it is not the first.
 
-
-def choose(name):
-    """ "auto" becomes "mnist" where MNIST is here or can be downloaded, otherwise "digits", with a notice."""
+    The last one is not looked for: what follows tells if it cannot be had either.
+    """
     if name != "auto":
         return name
-    try:
+    for candidate, following in itertools.pairwise(offered):
+        try:
+            find(candidate)
+            return candidate
+        except MissingDataset as reason:
+            instead = "the digits of scikit-learn" if following == "digits" else following
+            print(f"notice: {reason}\nnotice: using {instead} instead (--data {following})", file=sys.stderr)
+    return offered[-1]
+
+
+def find(name):
+    """MissingDataset unless what a dataset needs is here, or could be downloaded."""
+    if name == "mnist":
         for file_name in MNIST_FILES:
             find_mnist(file_name)
-        return "mnist"
-    except MissingDataset as reason:
-        print(f"notice: {reason}\nnotice: using the digits of scikit-learn instead (--data digits)", file=sys.stderr)
-        return "digits"
+    elif name in image_files.FILES:
+        image_files.find(name)
 
 
 def load_grey(name):
-    """The grey levels of the train and the test images, two uint8 tensors [N, 784].
+    """The grey levels of the train and the test images, two uint8 tensors [N, 784], of 8-bit images [N, C, H, W].
 
     Raises MissingDataset when the dataset cannot be had, UserError when its file is damaged.
     """
-    return call_loader({"mnist": load_mnist, "digits": load_digits}, name)
+    own = {"mnist": load_mnist, "digits": load_digits, "patches": load_patches}
+    return call_loader(own | image_files.LOADERS, name)
 
 
 def load_labels(name):
     """The classes 0 ... 9 of the same images, two int64 tensors [N]. Raises what load_grey raises."""
     return call_loader({"mnist": load_mnist_labels, "digits": load_digits_labels}, name)
+
+
+def load_one_hot(name):
+    """The same classes as two float tensors [N, 10], each row with a 1 at its class."""
+    return tuple(F.one_hot(classes, CLASSES).float() for classes in load_labels(name))
 
 
 def call_loader(loaders, name):
@@ -89,9 +110,20 @@ def binarize(images, generator=None):
     return (level < images).float()
 
 
+def as_input(images, generator=None):
+    """Grey levels as a model gets them: binarised anew [B, P]; 8-bit images [B, C, H, W] as they are, in floats."""
+    return binarize(images, generator) if images.ndim == 2 else images.float()
+
+
 def load_binarized_test(name):
     """The test images [N, 784] of 0s and 1s, drawn once with a fixed seed: the same for every model."""
-    return binarize(load_grey(name)[1], torch.Generator().manual_seed(TEST_SEED))
+    return load_test(name)[0]
+
+
+def load_test(name, with_labels=False):
+    """The test images as a model gets them, the same for every model; then, if asked for, their classes, one-hot."""
+    images = as_input(load_grey(name)[1], torch.Generator().manual_seed(TEST_SEED))
+    return (images, load_one_hot(name)[1]) if with_labels else (images,)
 
 
 def load_digits():
@@ -115,6 +147,20 @@ def split_digits(tensor):
     """Train and test set: every sixth image is a test image, so that both have the same writers."""
     is_test = torch.arange(len(tensor)) % 6 == 0
     return tensor[~is_test], tensor[is_test]
+
+
+def load_patches():
+    """16 x 16 colour patches of two photographs, the test patches from the right-hand part of each, 1 in 5 columns.
+
+    Those do not overlap. The others lie 5 pixels apart: the photographs are JPEGs, whose blocks of 8 x 8 they so cross
+    in every way.
+    """
+    from sklearn.datasets import load_sample_images
+
+    photographs = torch.stack([torch.tensor(image).movedim(-1, 0) for image in load_sample_images().images])
+    parts = (photographs[..., :PATCHES_SPLIT], 5), (photographs[..., PATCHES_SPLIT:], 16)
+    cut = (part.unfold(2, 16, step).unfold(3, 16, step) for part, step in parts)  # [2, 3, rows, columns, 16, 16]
+    return tuple(patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, 16, 16) for patches in cut)
 
 
 def load_mnist():

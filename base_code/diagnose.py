@@ -45,18 +45,18 @@ class Call:
         return f"{'log p(z)' if is_prior else 'log q(z | x)'}, from {self.name}"
 
 
-def culprit(module, model, loss):
-    """What first becomes infinite or NaN in loss(), a call of the model's loss, or in its gradient; None if nothing."""
+def culprit(module, model, losses):
+    """What first becomes infinite or NaN in losses(), a list of the model's, or in a gradient; None if nothing."""
     with recorded(module, model) as calls:
-        result = loss()
+        results = losses()
     for call in calls:  # in the order in which they ended
         if are_finite(call.inputs) and not are_finite(call.outputs):
             bad = next(t for t in call.outputs if not are_finite([t])).detach()
             return f"{call} became {bad[~bad.isfinite()][0].item()}"
-    if not are_finite([result]):
+    if not are_finite(results):
         return None
     for call in calls:
-        if not are_finite(call.local_gradients(result)):
+        if not all(are_finite(call.local_gradients(result)) for result in results):
             return f"the derivative of {call} became infinite or NaN"
     return None
 

@@ -18,25 +18,25 @@ from torch.distributions import Normal, kl_divergence
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from data import load_binarized_test
-from model_file import explained, has_networks
+from data import load_test
+from model_file import explained, has_networks, needs_labels
 from run_folder import add_figures, labels, load_run, unique
 from settings import require, require_count
 
-ROWS = 8192  # samples x images that are decoded at once: 26 MB for each tensor of pixels
+ROWS, PIXELS = 8192, 784  # samples x images of so many pixels that are decoded at once: 26 MB for each tensor
 NOISE_SEED = 1
 DOUBT_IMAGES, DOUBT_K = 100, 50  # of the comparison that finds a wrong log_weights: a blink
 
 
-def chunk_sizes(k):
-    """Samples and images at a time: the largest divisor of k up to ROWS, and as many images as then fit.
+def chunk_sizes(k, rows=ROWS):
+    """Samples and images at a time: the largest divisor of k up to rows, and as many images as then fit.
 
     Equal chunks make the log-mean-exp of the chunks' log-mean-exps exact.
     """
     require_count("k", k)
-    chunk = max(n for n in range(1, min(k, ROWS) + 1) if k % n == 0)
-    require(chunk >= min(k, 100), "k", k, f"a number up to {ROWS}, or a round one such as {round(k, -3)}")
-    return chunk, max(1, ROWS // chunk)
+    chunk = max(n for n in range(1, min(k, rows) + 1) if k % n == 0)
+    require(chunk >= min(k, 100), "k", k, f"a number up to {rows}, or a round one such as {round(k, -3)}")
+    return chunk, max(1, rows // chunk)
 
 
 def is_finished(log_mean_exp):
@@ -52,15 +52,16 @@ def unknown(a, dim):
 
 
 @torch.no_grad()
-def estimate(module, model, x, k):
-    """Per image: log p(x) estimated with k samples, the ELBO, and the effective sample size.  [B, P] -> three [B]
+def estimate(module, model, x, k, *y):
+    """Per image: log p(x) estimated with k samples, the ELBO, and the effective sample size.  -> three [B]
 
+    x: images [B, P] or [B, C, H, W]; y: their one-hot classes [B, C], where the model asks for them.
     log p(x) = log_mean_exp(log_w) over the k samples (Burda et al., equation 8), with the model file's own
     log_weights and log_mean_exp; the effective sample size is (sum w)^2 / sum w^2. What needs log_mean_exp
     is NaN while that is unfinished.
     """
     log_mean_exp = module.log_mean_exp if is_finished(module.log_mean_exp) else unknown
-    chunk, batch_size = chunk_sizes(k)
+    chunk, batch_size = chunk_sizes(k, max(100, ROWS * PIXELS // max(PIXELS, x[0].numel())))
     device = next(model.parameters()).device
     generator = noise(device)
     # Per chunk and image: log-mean-exp of log_w, the same of 2 log_w, and mean of log_w. Made once, outside the
@@ -68,10 +69,10 @@ def estimate(module, model, x, k):
     sums = torch.empty(3, k // chunk, len(x), device=device)
     with tqdm(total=len(x), desc=f"test, k = {k}", unit=" images", leave=False, disable=None) as bar:
         for start in range(0, len(x), batch_size):
-            images = x[start : start + batch_size].to(device)  # [b, P]
+            images, *classes = (t[start : start + batch_size].to(device) for t in (x, *y))  # [b, P]
             for i in range(k // chunk):
                 eps = torch.randn(chunk, len(images), model.d_latent, device=device, generator=generator)
-                log_w = model.log_weights(images, eps)  # [chunk, b]
+                log_w = model.log_weights(images, eps, *classes)  # [chunk, b]
                 now = slice(start, start + len(images))
                 sums[0, i, now] = log_mean_exp(log_w, 0)
                 sums[1, i, now] = log_mean_exp(2 * log_w, 0)
@@ -94,12 +95,12 @@ def noise(device):
 
 
 @torch.no_grad()
-def doubt(module, model, x):
+def doubt(module, model, x, *y):
     """Why the file's estimate cannot be that of its model, as a sentence; None where nothing says so."""
     device = next(model.parameters()).device
-    x = x[:DOUBT_IMAGES].to(device)  # [B, P]
+    x, *y = (t[:DOUBT_IMAGES].to(device) for t in (x, *y))  # [B, P]
     eps = torch.randn(DOUBT_K, len(x), model.d_latent, device=device, generator=noise(device))  # [k, B, D]
-    log_w = model.log_weights(x, eps)  # [k, B]
+    log_w = model.log_weights(x, eps, *y)  # [k, B]
     if has_networks(model) and (reason := doubt_of_log_weights(model, x, eps, log_w)):
         return reason
     if is_finished(module.log_mean_exp):
@@ -136,15 +137,15 @@ def measure(module, model, settings, k):
 
     "doubt", a sentence, is there where the model file's own functions cannot have estimated what they should.
     """
-    x = load_binarized_test(settings.data)
+    x, *y = load_test(settings.data, needs_labels(model))
     start = time.perf_counter()
     figures = {"objective": settings.objective, "data": settings.data, "images": len(x)}
     with explained(module.__file__):
         if settings.objective == "ae":
             figures["reconstruction_loss"] = reconstruction_loss(model, x).mean().item()
             return {**figures, "seconds": time.perf_counter() - start}
-        log_p, elbo, sample_size = estimate(module, model, x, k)
-        reason = doubt(module, model, x)
+        log_p, elbo, sample_size = estimate(module, model, x, k, *y)
+        reason = doubt(module, model, x, *y)
     figures |= {"k": k, "elbo": elbo.mean().item(), "seconds": time.perf_counter() - start}
     if reason:
         figures["doubt"] = reason
@@ -153,7 +154,7 @@ def measure(module, model, settings, k):
     return figures | {
         "nll": -log_p.mean().item(),
         "standard_error": (log_p.std() / math.sqrt(len(x))).item(),
-        "bits_per_pixel": -log_p.mean().item() / x.shape[1] / math.log(2),
+        "bits_per_pixel": -log_p.mean().item() / x[0].numel() / math.log(2),
         "effective_sample_size": sample_size.mean().item(),
     }
 

@@ -10,7 +10,8 @@ import torch
 from tqdm import tqdm
 
 from cli import UserError
-from data import binarize
+from data import as_input
+from model_file import losses
 from outputs import write_atomically
 from run_folder import load_weights, read_tensors
 
@@ -18,11 +19,14 @@ CHECK_EVERY = 50  # steps between two looks at the losses, which on a GPU wait f
 
 
 class NotFinite(UserError):
-    """A loss, or a gradient of a loss, that is not a number; x [B, P] and random_state are those of its batch."""
+    """A loss, or a gradient of a loss, that is not a number.
 
-    def __init__(self, message, x, random_state):
+    batch: its images x and, where the model asks for them, their classes y; random_state: that of its beginning
+    """
+
+    def __init__(self, message, batch, random_state):
         super().__init__(message)
-        self.x, self.random_state = x, random_state
+        self.batch, self.random_state = batch, random_state
 
 
 class Interrupted(KeyboardInterrupt):
@@ -91,18 +95,25 @@ class StopRequest:
         signal.signal(signal.SIGINT, self.previous)
 
 
-def backward(model, x, objective, k):
-    """The loss of the images x [B, P], with its gradients left in the parameters' .grad, which were None before."""
-    loss = model.loss(x, objective, k)
+def backward(model, x, objective, k, *y):
+    """The loss of the images x, with its gradients left in the parameters' .grad, which were None before.
+
+    Of a pair of losses, each leaves its gradients in its own part of the model alone, and the decoder's is returned.
+    """
+    *others, (loss, weights) = losses(model, x, objective, k, *y)
+    for other, its_weights in others:
+        other.backward(inputs=its_weights, retain_graph=True)
     # Named, since a compiler that stops within the loss would not see them behind it, and would leave no gradient.
-    loss.backward(inputs=[weight for weight in model.parameters() if weight.requires_grad])
+    loss.backward(inputs=weights)
     return loss.detach()
 
 
-def train_epoch(state, images, settings, stop, fast_backward=backward):
+def train_epoch(state, images, settings, stop, fast_backward=backward, labels=None):
     """Train on every image once, each binarised anew. Raises Interrupted with all that was done in state.
 
-    fast_backward: for a full batch; the last, smaller one is not worth compiling for.
+    images: uint8 [N, P], or [N, C, H, W], which are grey levels and stay what they are
+    fast_backward: for a full batch; the last, smaller one is not worth compiling for
+    labels: the classes of the images, one-hot [N, C], for a model that asks for them
     """
     order = torch.Generator().manual_seed((settings.seed * 1_000_003 + state.epoch) % 2**64)
     batches = torch.randperm(len(images), generator=order).split(settings.batch_size)
@@ -112,13 +123,15 @@ def train_epoch(state, images, settings, stop, fast_backward=backward):
     start = time.perf_counter() - state.seconds
     with tqdm(total=len(batches), desc=description, initial=state.step, leave=False, disable=None) as bar:
         for batch in batches[state.step :]:
-            x = binarize(images[batch.to(images.device)])  # [B, P]
+            batch = batch.to(images.device)
+            x = as_input(images[batch])  # [B, P] or [B, C, H, W]
+            y = () if labels is None else (labels[batch],)  # [B, C]
             batch_backward = fast_backward if len(batch) == settings.batch_size else backward
             random_state = torch.get_rng_state()
             state.optimizer.zero_grad()
-            loss = batch_backward(state.model, x, settings.objective, settings.train_k)
+            loss = batch_backward(state.model, x, settings.objective, settings.train_k, *y)
             if loss.device.type == "cpu":  # a GPU would have to be waited for
-                check_step(state, loss, x, random_state)
+                check_step(state, loss, (x, *y), random_state)
             state.optimizer.step()
             state.losses[state.step] = loss
             state.step += 1
@@ -132,7 +145,7 @@ def train_epoch(state, images, settings, stop, fast_backward=backward):
                 raise Interrupted
 
 
-def check_step(state, loss, x, random_state):
+def check_step(state, loss, batch, random_state):
     """Raise NotFinite before the step that would spoil the weights."""
     # Whatever passes a layer passes its bias, where it is added up: a NaN shows there, for a tenth of the time.
     biases = (weight.grad for weight in state.model.parameters() if weight.ndim == 1 and weight.grad is not None)
@@ -142,7 +155,7 @@ def check_step(state, loss, x, random_state):
         found = f"the loss is {loss.item():.1f}, but its gradient became infinite or NaN"
     else:
         return
-    raise NotFinite(f"{found} in epoch {state.epoch + 1}, step {state.step + 1}", x, random_state)
+    raise NotFinite(f"{found} in epoch {state.epoch + 1}, step {state.step + 1}", batch, random_state)
 
 
 def check_finite(state):

@@ -4,9 +4,11 @@ import argparse
 import dataclasses
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from cli import ROOT, UserError, resolve
-from model_file import read_objectives
+from model_file import read_literal
 
 LARGEST = 1_000_000  # for every number of things; what is beyond cannot be meant
 
@@ -18,7 +20,7 @@ def setting(default, help_text, **argparse_options):
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides the result of a training run."""
+    """Everything that decides the result of a training run. A model file's own settings are attributes, too."""
 
     objective: str = setting("ae", "what to train", metavar="{ae,vae,iwae}")
     train_k: int = setting(1, "samples per image while training (iwae: 10)", type=int)
@@ -30,11 +32,12 @@ class Settings:
     untied: bool = setting(False, "a head for mu and one for sigma, in place of the tied one", action="store_true")
     lr: float = setting(1e-3, "Adam's learning rate", type=float)
     seed: int = setting(0, "seed of the weights, the order of the images and the noise", type=int)
-    data: str = setting("auto", "dataset; auto: mnist where it can be had", choices=("auto", "mnist", "digits"))
+    data: str = setting("auto", "dataset; auto: the first that can be had", metavar="NAME")
     device: str = setting("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
     compile: str = setting("auto", "torch.compile; auto: where a long run pays for it", choices=("auto", "on", "off"))
     model: str = setting("base_code/model.py", "the model file", metavar="FILE")
     preset: str = setting("course", "paper: the IWAE paper's one-layer experiment", choices=("course", "paper"))
+    options: dict[str, Any] = field(default_factory=dict, hash=False)  # the model file's own, {setting: value}
 
     def __post_init__(self):
         object.__setattr__(self, "hidden", tuple(self.hidden))  # a list, where it comes from argparse or JSON
@@ -46,6 +49,18 @@ class Settings:
         require(0 <= self.seed < 2**64, "seed", self.seed, "0 or more, and less than 2^64")
         if self.objective == "ae" and self.train_k != 1:
             raise UserError(f"--train-k {self.train_k}: an autoencoder draws no samples; add --objective vae or iwae")
+
+    def __getattr__(self, name: str) -> Any:
+        """What is no field: a setting of the model file's own."""
+        try:
+            return self.__dict__["options"][name]
+        except KeyError:
+            raise AttributeError(f"there is no setting {name}") from None
+
+    def flat(self) -> dict[str, Any]:
+        """{setting: value}, the model file's own among them."""
+        values = dataclasses.asdict(self)
+        return values | values.pop("options")
 
     @property
     def adam_eps(self) -> float:
@@ -67,13 +82,37 @@ PRESETS = {
     "course": {},
     "paper": {"hidden": (200, 200), "d_latent": 50, "untied": True, "batch_size": 20, "epochs": 3280},
 }
-DATASETS = {"mnist": {}, "digits": {"epochs": 100, "batch_size": 32}}
+DATASETS = {
+    "mnist": {},
+    "digits": {"epochs": 100, "batch_size": 32},
+    "omniglot": {"epochs": 100},
+    "silhouettes": {"epochs": 100},
+    "patches": {"epochs": 20, "batch_size": 64},
+    "frey": {"epochs": 100, "batch_size": 64},
+    "cifar10": {"batch_size": 64},
+}
+BINARY = ("mnist", "digits", "omniglot", "silhouettes")  # of which "auto" is the first two
+FIELDS = [f.name for f in dataclasses.fields(Settings)]  # what every model file has
+
+
+def offered_data(model: Path) -> tuple[str, ...]:
+    """The datasets that a model file trains on: its DATA or, without one, those of binary images."""
+    named = tuple(read_literal(model, "DATA"))
+    unknown = [name for name in named if name not in DATASETS]
+    if unknown:
+        raise UserError(f"{model.name}, DATA: there is no dataset {unknown[0]!r}, only {', '.join(DATASETS)}")
+    return named or BINARY
+
+
+def auto_data(model: Path) -> tuple[str, ...]:
+    """Those of which `auto` is the first that can be had."""
+    return offered_data(model) if read_literal(model, "DATA") else BINARY[:2]
 
 
 def choose_objective(given: dict) -> tuple[str, dict]:
     """The objective of the options that were given, else the model file's first, and its own defaults there."""
-    model = resolve(given.get("model", Settings.model))
-    objectives = read_objectives(model)
+    model = chosen_model(given)
+    objectives = read_literal(model, "OBJECTIVES")
     objective = given.get("objective", next(iter(objectives), Settings.objective))
     if objectives:
         offered = f"one that {model.name} trains: {', '.join(objectives)}"
@@ -81,14 +120,58 @@ def choose_objective(given: dict) -> tuple[str, dict]:
     return objective, objectives.get(objective, {})
 
 
+def chosen_model(given: dict) -> Path:
+    return resolve(given.get("model", Settings.model))
+
+
+def own_options(model: Path) -> dict[str, tuple]:
+    """{setting: (its default, help, choices or ())} of the model file's own; UserError where it cannot have them."""
+    options = {}
+    for name, entry in read_literal(model, "OPTIONS").items():
+        default, help_text, choices = (*entry, (), None)[:3] if isinstance(entry, tuple) else (None, None, None)
+        is_whole = isinstance(name, str) and isinstance(help_text, str) and isinstance(choices, tuple)
+        if not (is_whole and (isinstance(default, int | float) or default in choices)):
+            raise UserError(
+                f"{model.name}, OPTIONS: {name!r} is {entry!r}, expected (default, help) or, of words, "
+                "(default, help, choices)"
+            )
+        if name in FIELDS:
+            raise UserError(f"{model.name}, OPTIONS: {name} is a setting of every model file; choose another name")
+        options[name] = default, help_text, choices
+    return options
+
+
+def check_option(name: str, value: Any, default: Any, choices: tuple) -> None:
+    """UserError unless it is a value of an own setting that has this default."""
+    if choices:
+        require(value in choices, name, value, f"one of {', '.join(map(str, choices))}")
+    elif isinstance(default, bool):
+        require(isinstance(value, bool), name, value, "True or False")
+    elif isinstance(default, int):
+        least = min(1, default)
+        is_count = isinstance(value, int) and least <= value <= LARGEST
+        require(is_count, name, value, f"a whole number from {least} to {LARGEST:,}")
+    else:
+        require(isinstance(value, int | float) and math.isfinite(value), name, value, "a finite number")
+
+
 def complete(given: dict, dataset: str) -> Settings:
     """Settings from the options that were given; the dataset, objective and preset set the other defaults."""
-    preset, model = given.get("preset", "course"), resolve(given.get("model", Settings.model))
+    preset, model = given.get("preset", "course"), chosen_model(given)
     objective, defaults = choose_objective(given)
+    offered = own_options(model)
+    unknown = [name for name in {**defaults, **given} if name not in offered and name not in FIELDS]
+    if unknown:
+        raise UserError(f"--{unknown[0].replace('_', '-')}: {model.name} has no such option")
+    own_defaults = {name: default for name, (default, _, _) in offered.items()}
     if model.is_relative_to(ROOT):  # so that a run can be read from any folder, and on another machine
         model = model.relative_to(ROOT).as_posix()
     own = {**given, "objective": objective, "data": dataset, "model": str(model)}
-    return Settings(**{**DATASETS[dataset], **defaults, **PRESETS[preset], **own})
+    values = {**own_defaults, **DATASETS[dataset], **defaults, **PRESETS[preset], **own}
+    options = {name: values.pop(name) for name in offered}
+    for name, (default, _, choices) in offered.items():
+        check_option(name, options[name], default, choices)
+    return Settings(**values, options=options)
 
 
 def require(condition: object, name: str, found: object, expected: str) -> None:
@@ -100,12 +183,35 @@ def require_count(name: str, found: int) -> None:
     require(1 <= found <= LARGEST, name, found, f"a whole number from 1 to {LARGEST:,}")
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """One option for each field of Settings; an option that is not given leaves no trace in the result."""
+def add_settings(parser: argparse.ArgumentParser, model: Path) -> None:
+    """One option for each field of Settings, and for each setting of the model file's own.
+
+    An option that is not given leaves no trace in the result.
+    """
     for f in dataclasses.fields(Settings):
-        default = " ".join(map(str, f.default)) if isinstance(f.default, tuple) else f.default
-        shown = "" if f.type is bool else f" (default: {default})"
-        option = "--" + f.name.replace("_", "-")
-        parser.add_argument(
-            option, default=argparse.SUPPRESS, help=f.metadata["help"] + shown, **f.metadata["argparse"]
-        )
+        if f.metadata:
+            default = " ".join(map(str, f.default)) if isinstance(f.default, tuple) else f.default
+            add_option(
+                parser, f.name, default, f.metadata["help"], **{**f.metadata["argparse"], **asked(f.name, model)}
+            )
+    own = parser.add_argument_group(f"of {model.name} alone")
+    for name, (default, help_text, choices) in own_options(model).items():
+        kind: dict[str, Any] = {"action": "store_true"} if isinstance(default, bool) else {"type": type(default)}
+        try:
+            add_option(own, name, default, help_text, **kind, **({"choices": choices} if choices else {}))
+        except argparse.ArgumentError as error:
+            raise UserError(f"{model.name}, OPTIONS: {error}") from None
+
+
+def add_option(parser, name: str, default: Any, help_text: str, **options) -> None:
+    shown = "" if isinstance(default, bool) else f" (default: {default})"
+    option = "--" + name.replace("_", "-")
+    parser.add_argument(option, default=argparse.SUPPRESS, help=help_text.replace("%", "%%") + shown, **options)
+
+
+def asked(name: str, model: Path) -> dict[str, Any]:
+    """What the model file says of the values of a setting, as options of argparse."""
+    objectives = read_literal(model, "OBJECTIVES")
+    if name == "objective" and objectives:
+        return {"metavar": f"{{{','.join(objectives)}}}"}
+    return {"choices": ("auto", *offered_data(model)), "metavar": None} if name == "data" else {}

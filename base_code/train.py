@@ -22,15 +22,25 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data import binarize, choose, load_binarized_test, load_grey
+from data import as_input, choose, load_grey, load_one_hot, load_test
 from diagnose import culprit
 from evaluate import measure, summary
 from loop import Interrupted, NotFinite, State, StopRequest, backward, train_epoch
-from model_file import build_model, check_model, explained, has_networks, is_trained_with, load_model_file
+from model_file import (
+    build_model,
+    can_be_drawn,
+    check_model,
+    explained,
+    is_trained_with,
+    load_model_file,
+    losses,
+    needs_labels,
+    reconstructs,
+)
 from outputs import write_atomically, write_json
 from process import compiled, has_cpp_compiler, prepare_device
 from run_folder import add_figures, read_config
-from settings import Settings, add_settings, choose_objective, complete
+from settings import Settings, add_settings, auto_data, choose_objective, chosen_model, complete, own_options
 from visualize import EventFile, TrainingView, draw_curves, draw_reconstructions, draw_samples, import_summary_writer
 
 COMPILE_PAYS = 6e9  # decoded pixels of a whole run from which compiling saves more than the half minute it costs
@@ -48,12 +58,12 @@ def train(settings, folder, resume=False, visualize=False, tensorboard=False):
     """
     if tensorboard:
         import_summary_writer()  # what is missing is told before anything is written
-    module, images, state, fast_backward = prepare(settings, folder, resume)
-    if visualize and not has_networks(state.model):
+    module, images, labels, state, fast_backward = prepare(settings, folder, resume)
+    if visualize and not can_be_drawn(state.model):
         print(f"notice: the model of {settings.model} cannot draw samples, so there are none to watch", file=sys.stderr)
         visualize = False
     rows = read_metrics(folder)[: state.epoch]
-    x_test = load_binarized_test(settings.data).to(images.device)  # [N, P]
+    test = [t.to(images.device) for t in load_test(settings.data, needs_labels(state.model))]  # x, and y if asked for
     if state.epoch < settings.epochs:
         (folder / "test.json").unlink(missing_ok=True)  # its figures are of weights that now change
     with StopRequest() as stop, contextlib.ExitStack() as stack:
@@ -64,8 +74,8 @@ def train(settings, folder, resume=False, visualize=False, tensorboard=False):
         while state.epoch < settings.epochs:
             try:
                 with explained(module.__file__):
-                    train_epoch(state, images, settings, stop, fast_backward)
-                    test_loss = fixed_loss(state.model, x_test[:TEST_IMAGES], settings)
+                    train_epoch(state, images, settings, stop, fast_backward, labels)
+                    test_loss = fixed_loss(state.model, settings, *(t[:TEST_IMAGES] for t in test))
             except Interrupted:
                 state.save(folder)
                 raise
@@ -81,9 +91,10 @@ def train(settings, folder, resume=False, visualize=False, tensorboard=False):
     figures = measure(module, state.model, settings, settings.test_k)
     add_figures(folder, figures)
     draw_curves(folder / "curves.png", rows, figures)
-    if has_networks(state.model):
+    if can_be_drawn(state.model):
         draw_samples(folder / "samples.png", folder, settings, state.model)
-        draw_reconstructions(folder / "reconstructions.png", state.model, x_test[:50].cpu())
+    if reconstructs(state.model):
+        draw_reconstructions(folder / "reconstructions.png", state.model, *(t[:50].cpu() for t in test))
     return figures
 
 
@@ -94,20 +105,24 @@ def train_once(settings, folder):
         train(settings, folder, resume=(folder / "config.json").exists())
 
 
-@torch.no_grad()
-def fixed_loss(model, x, settings):
-    """The loss of test images x [N, P], with the same noise at every call, and none taken from the training's."""
-    with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []):
+def fixed_loss(model, settings, x, *y):
+    """The loss of test images x (classes y), with the same noise at every call, and none taken from the training's."""
+    total = 0.0
+    with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []), torch.no_grad():
         torch.manual_seed(TEST_SEED)
-        batches = x.split(settings.batch_size)  # no more memory than training takes
-        losses = [model.loss(batch, settings.objective, settings.train_k).item() * len(batch) for batch in batches]
-    return sum(losses) / len(x)
+        torch.set_grad_enabled(hasattr(model, "losses"))  # a pair may be made of gradients
+        for batch in zip(*(t.split(settings.batch_size) for t in (x, *y))):  # no more memory than training takes
+            loss, _ = losses(model, batch[0], settings.objective, settings.train_k, *batch[1:])[-1]
+            total += loss.item() * len(batch[0])
+    return total / len(x)
 
 
 def cause(error, module, model, settings):
     """What made a loss NotFinite, and what to do, as the rest of its line: its batch is tried again."""
     torch.set_rng_state(error.random_state)
-    part = culprit(module, model, lambda: model.loss(error.x, settings.objective, settings.train_k))
+    x, *y = error.batch
+    tried = (model, x, settings.objective, settings.train_k, *y)
+    part = culprit(module, model, lambda: [loss for loss, _ in losses(*tried)])
     return (
         f"{f': {part}' if part else ''}; the last good checkpoint is kept; "
         "look for an overflow with base_code/check.py, or lower --lr"
@@ -117,7 +132,8 @@ def cause(error, module, model, settings):
 def prepare(settings, folder, resume):
     """Everything a training needs, checked before anything is written.
 
-    Returns the model file's module, the train images (uint8 [N, P]), the state and the backward of a full batch.
+    Returns the model file's module, the train images (uint8 [N, P] or [N, C, H, W]), their one-hot classes (or None),
+    the state and the backward of a full batch.
     """
     device = prepare_device(settings.device)
     module = load_model_file(settings.model)
@@ -126,7 +142,9 @@ def prepare(settings, folder, resume):
         raise UserError(f"--batch-size {settings.batch_size}: {settings.data} has only {len(images)} training images")
     torch.manual_seed(settings.seed)
     model = build_model(module, settings).to(device)
-    check_model(module, model, settings, binarize(images[:3]))
+    labels = load_one_hot(settings.data)[0].to(device) if needs_labels(model) else None
+    example = [as_input(images[:3]), *([] if labels is None else [labels[:3]])]
+    check_model(module, model, settings, *example)
     optimizer = torch.optim.Adam(model.parameters(), settings.lr, eps=settings.adam_eps, fused=device.type != "mps")
     n_steps = math.ceil(len(images) / settings.batch_size)
     state = State(model, optimizer, torch.zeros(n_steps, device=device))
@@ -136,13 +154,13 @@ def prepare(settings, folder, resume):
         if not is_trained_with(module, config):
             raise UserError(f"{settings.model} has changed since {folder} was begun; start a new run")
         compile_it = config["compiled"]  # compiled or not, a step rounds differently
-    fast_backward = compiled_backward(model, settings, images) if compile_it else backward
+    fast_backward = compiled_backward(model, settings, *example) if compile_it else backward
     if resume:
         state.load(folder)
     else:
         create_folder(folder, settings, module, device, compiled=fast_backward != backward)
         state.save(folder)
-    return module, images, state, fast_backward
+    return module, images, labels, state, fast_backward
 
 
 def pays_to_compile(settings, images):
@@ -153,10 +171,11 @@ def pays_to_compile(settings, images):
     return images.device.type == "cpu" and has_cpp_compiler() and pixels >= COMPILE_PAYS
 
 
-def compiled_backward(model, settings, images):
-    x = torch.zeros(settings.batch_size, images.shape[1], device=images.device)
-    example = (model, x, settings.objective, settings.train_k)
-    fast_backward = compiled(backward, example, settings.compile == "on")
+def compiled_backward(model, settings, *example):
+    """example: images and, where the model asks for them, their classes: as many as there are"""
+    x, *y = (t.new_zeros(settings.batch_size, *t.shape[1:]) for t in example)
+    tried = (model, x, settings.objective, settings.train_k, *y)
+    fast_backward = compiled(backward, tried, settings.compile == "on")
     model.zero_grad()
     return fast_backward
 
@@ -215,7 +234,14 @@ def write_metrics(folder, rows):
 
 def free_folder(settings):
     """runs/OBJECTIVE-DATA in the project, with what else tells runs apart; or the first of -2, -3, ... not taken."""
-    name = settings.objective + (f"-k{settings.train_k}" if settings.objective == "iwae" else "")
+    own = own_options(chosen_model({"model": settings.model}))
+    has_k = settings.objective == "iwae" or (own and settings.train_k > 1)
+    name = settings.objective + (f"-k{settings.train_k}" if has_k else "")
+    for option, (default, _, _) in own.items():
+        value = getattr(settings, option)
+        if value != default:
+            shown = {bool: "", str: f"-{value}"}.get(type(value), f"{value}")
+            name += f"-{option.replace('_', '-')}{shown}"
     name += "-untied" if settings.untied else ""
     name += f"-d{settings.d_latent}" if settings.d_latent != Settings.d_latent else ""
     base = ROOT / "runs" / f"{name}-{settings.data}"
@@ -229,7 +255,7 @@ def resumed_settings(folder, given):
     """The settings of a run to go on with. Only the number of epochs and the test k may change."""
     config = read_config(folder)
     before = config["settings"]
-    asked = complete({**dataclasses.asdict(before), **given}, before.data)
+    asked = complete({**before.flat(), **given}, before.data)
     for name in set(given) - {"epochs", "test_k", "data"}:
         if getattr(asked, name) != getattr(before, name):
             raise UserError(
@@ -240,9 +266,21 @@ def resumed_settings(folder, given):
     return asked
 
 
+def named_model():
+    """The model file of the command line or, with --resume, of the run: it has options of its own."""
+    parser = argparse.ArgumentParser(add_help=False)
+    for option in ("--model", "--resume"):
+        parser.add_argument(option, nargs="?")
+    named, _ = parser.parse_known_args()
+    if named.resume and not named.model:
+        with contextlib.suppress(UserError):  # that it is no run is told later
+            named.model = read_config(find(named.resume))["settings"].model
+    return chosen_model({"model": named.model} if named.model else {})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_settings(parser)
+    add_settings(parser, named_model())
     parser.add_argument("--out", type=Path, metavar="RUN", help="the run folder (default: runs/ and a name)")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
     parser.add_argument(
@@ -260,7 +298,7 @@ def main():
         settings = resumed_settings(folder, given)
     else:
         choose_objective(given)  # one that there is not is told before a dataset is looked for
-        settings = complete(given, choose(given.get("data", Settings.data)))
+        settings = complete(given, choose(given.get("data", Settings.data), auto_data(chosen_model(given))))
         folder = out or free_folder(settings)
     print(f"training {settings.objective} of {settings.model} on {settings.data} into {folder}", flush=True)
     try:
@@ -273,8 +311,8 @@ def main():
     print(summary(figures))
     if "doubt" in figures:
         print(f"warning: {figures['doubt']}")
-    pictures = ", samples.png and reconstructions.png" if (folder / "samples.png").exists() else ""
-    print(f"the run is in {folder}; see curves.png{pictures} there")
+    pictures = [name for name in ("curves.png", "samples.png", "reconstructions.png") if (folder / name).exists()]
+    print(f"the run is in {folder}; see {' and'.join(', '.join(pictures).rsplit(',', 1))} there")
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
-from data import MissingDataset, load_binarized_test, load_labels
-from model_file import has_networks
+from data import CLASSES, MissingDataset, load_labels, load_test
+from model_file import can_be_drawn, has_networks, needs_labels, reconstructs
 from outputs import MARK, own_file, owned_folder
 from run_folder import labels, load_run, read_figures, unique
 
@@ -81,17 +82,42 @@ def decode(model, z):
     return model.decoder(z.to(device)).sigmoid().cpu()
 
 
+@torch.no_grad()
+def prior_means(model, z):
+    """Means of p(x | z) at draws z [N, D] of the prior, on the CPU, 0 to 1: [N, P] or [N, C, H, W].
+
+    A model that asks for classes gets the same one in each column of the grid.
+    """
+    if not hasattr(model, "sample"):
+        return decode(model, z)
+    device = next(model.parameters()).device
+    y = [F.one_hot(torch.arange(len(z)) % CLASSES, CLASSES).float().to(device)] if needs_labels(model) else []
+    return shade(model.sample(z.to(device), *y))
+
+
+def shade(images):
+    """Logits [N, P] or grey levels [N, C, H, W] as numbers from 0, black, to 1, on the CPU."""
+    return (images.sigmoid() if images.ndim == 2 else (images / 255).clamp(0, 1)).cpu()
+
+
 def draw_images(model, z, binary=False):
     """What p(x | z) gives: its means or, binary, a draw of each pixel, the same every time.  [N, D] -> [N, P]"""
-    means = decode(model, z)
-    return torch.bernoulli(means, generator=torch.Generator().manual_seed(PRIOR_SEED)) if binary else means
+    means = prior_means(model, z)
+    is_drawn = binary and means.ndim == 2  # 8-bit pixels are not binary
+    return torch.bernoulli(means, generator=torch.Generator().manual_seed(PRIOR_SEED)) if is_drawn else means
 
 
 def tile(images, columns=GRID):
-    """Images in rows, with a thin white line between them.  [N, P] -> [height, width], 0 black to 1 white"""
-    padded = torch.nn.functional.pad(images.view(-1, SIDE, SIDE), (0, 1, 0, 1), value=1.0)
-    rows = padded.view(-1, columns, SIDE + 1, SIDE + 1)
-    return rows.permute(0, 2, 1, 3).reshape(len(rows) * (SIDE + 1), -1)[:-1, :-1]
+    """Images in rows, with a thin white line between them, 0 black to 1 white.
+
+    [N, P] or [N, C, H, W] -> [height, width], of colour images [height, width, 3]
+    """
+    if images.ndim == 2:
+        images = images.view(-1, 1, SIDE, SIDE)
+    padded = F.pad(images, (0, 1, 0, 1), value=1.0)
+    _, n_colours, height, width = padded.shape
+    rows = padded.view(-1, columns, n_colours, height, width).permute(0, 3, 1, 4, 2)  # rows, height, columns, width, C
+    return rows.reshape(len(rows) * height, columns * width, n_colours)[:-1, :-1].squeeze(-1)
 
 
 def draw_panels(path, panels):
@@ -139,12 +165,22 @@ def draw_samples(path, folder, settings, model, binary=False):
     return draw_panels(path, {f"{title}\n{samples_title(binary)}": tile(images)})
 
 
-def draw_reconstructions(path, model, x):
-    """Test images x [N, P] in every other row, and below each its reconstruction from mu."""
-    decoded = decode(model, encode(model, x))
-    pairs = torch.stack([x.view(-1, GRID, SIDE * SIDE), decoded.view(-1, GRID, SIDE * SIDE)], dim=1)
+def draw_reconstructions(path, model, x, *y):
+    """Test images x [N, P] or [N, C, H, W], of classes y, in every other row, and below each its reconstruction."""
+    decoded, shape = reconstruct(model, x, *y), x.shape[1:]
+    x = x if x.ndim == 2 else x / 255
+    pairs = torch.stack([x.view(-1, GRID, *shape), decoded.view(-1, GRID, *shape)], dim=1)
     title = "test images x, and below each the mean of p(x | z) at z = mu(x)"
-    return draw_panels(path, {title: tile(pairs.reshape(-1, SIDE * SIDE))})
+    return draw_panels(path, {title: tile(pairs.reshape(-1, *shape))})
+
+
+@torch.no_grad()
+def reconstruct(model, x, *y):
+    """The mean of p(x | z) at the z that q says of x, on the CPU, 0 to 1.  x -> as x"""
+    if not hasattr(model, "reconstruct"):
+        return decode(model, encode(model, x))
+    device = next(model.parameters()).device
+    return shade(model.reconstruct(*(t.to(device) for t in (x, *y))))
 
 
 def draw_interpolation(path, model, x):
@@ -251,7 +287,7 @@ class TrainingView:
     def show(self, model, row):
         """Draw the samples as they are after the epoch of a row of metrics.csv."""
         epoch = row["epoch"]
-        picture = tile(decode(model, self.z))
+        picture = tile(prior_means(model, self.z))
         if not self.is_window:
             frame = Image.fromarray((picture * 255).byte().numpy())
             frame.save(self.folder / "frames" / f"epoch-{epoch:05d}.png")
@@ -294,8 +330,9 @@ class EventFile:
     def show(self, model, row):
         for name in ("train_loss", "test_loss", "lr"):
             self.writer.add_scalar(name, float(row[name]), row["epoch"])
-        if has_networks(model):
-            self.writer.add_image("samples", tile(decode(model, self.z)), row["epoch"], dataformats="HW")
+        if can_be_drawn(model):
+            picture = tile(prior_means(model, self.z))
+            self.writer.add_image("samples", picture, row["epoch"], dataformats="HWC"[: picture.ndim])
 
     def close(self):
         self.writer.close()
@@ -313,18 +350,23 @@ def load_test_classes(name):
 def load_drawable(folder):
     """A run's settings and its model; UserError also where that lacks what pictures are made with."""
     config, _, model = load_run(folder)
-    if not has_networks(model):
+    if not can_be_drawn(model):
         raise UserError(f"{folder} cannot be drawn: its model has no encoder and decoder")
     return config["settings"], model
 
 
 def draw_run(folder, out, binary=False):
-    """Five pictures of one run, into the folder out."""
+    """Five pictures of one run, into the folder out; fewer of a model that is more than an encoder and a decoder."""
     settings, model = load_drawable(folder)
-    x = load_binarized_test(settings.data)
+    x, *y = load_test(settings.data, needs_labels(model))
+    drawn = [draw_samples(out / "samples.png", folder, settings, model, binary)]
+    if reconstructs(model):
+        some = (t[: GRID * GRID // 2] for t in (x, *y))
+        drawn.append(draw_reconstructions(out / "reconstructions.png", model, *some))
+    if not has_networks(model):
+        return drawn
     return [
-        draw_samples(out / "samples.png", folder, settings, model, binary),
-        draw_reconstructions(out / "reconstructions.png", model, x[: GRID * GRID // 2]),
+        *drawn,
         draw_interpolation(out / "interpolation.png", model, x[: 2 * GRID]),
         draw_plane(out / "plane.png", model, x),
         draw_latents(out / "latents.png", model, x, load_test_classes(settings.data)),

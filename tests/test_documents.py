@@ -118,7 +118,7 @@ def test_the_documents_use_the_names_that_runs_get(monkeypatch):
         made = {"runs/", "runs/notebook"}
         for options in re.findall(r"base_code/train\.py([^`\n\\]*)", text):
             parser = argparse.ArgumentParser(add_help=False)
-            settings.add_settings(parser)
+            settings.add_settings(parser, settings.chosen_model({}))
             given = vars(parser.parse_known_args(options.split())[0])
             for data in ("mnist", "digits"):
                 made.add("runs/" + train.free_folder(settings.complete(given, data)).name)

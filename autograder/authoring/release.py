@@ -1,16 +1,11 @@
-"""The release for students: their files and notebooks, made from solutions/, and the zip to hand out.
-
-In the source, each answer stands between `### BEGIN SOLUTION` and `### END SOLUTION`. The first line
-after BEGIN is a comment, the stub's text: `# TODO n: one sentence of help`. The release keeps that sentence in
-`raise NotImplementedError("TODO n: ...")` and drops the answer.
-"""
+"""The release for students: their files and notebooks, made from solutions/, and the zip to hand out."""
 
 import functools
 import hashlib
 import re
-from dataclasses import dataclass
 
 from autograder import ROOT, assignments
+from autograder.authoring.markers import strip_solutions
 from autograder.authoring.notebook import notebooks
 from autograder.authoring.zips import zipped
 from cli import UserError
@@ -19,9 +14,6 @@ from outputs import own_file, write_atomically
 ZIP = ROOT / "dist" / "iwae-student.zip"
 KEPT = ROOT / "dist" / "replaced"  # what the generated files held before, by its SHA-256
 
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-HINT = re.compile(r"# (TODO \d: \S.*)")
-
 # What students get; everything else belongs to the instructor (solutions, autograder, tests) or to the
 # maintainer (Makefile and CI, which need those).
 STUDENT_FOLDERS = ("base_code", "assignment", "slides/figures", "benchmarks")
@@ -29,45 +21,6 @@ STUDENT_FILES = ("CHANGELOG.md", "LICENSE", "requirements.txt", "slides/iwae.pdf
 NOT_FOR_STUDENTS = ("benchmarks/class_speed.py", "benchmarks/class_results.json")
 STUDENT_README = "base_code/README.md"  # becomes the README of the zip
 STUDENTS_END = "\n# --- Not for students, from here on.\n"  # in requirements.txt
-
-
-@dataclass
-class OpenBlock:
-    """A solution that has begun and not ended: where, and the help that stays."""
-
-    line: int
-    hint: str | None = None
-
-
-def strip_solutions(text, name):
-    """The stub of a source text: each answer becomes a NotImplementedError with its sentence of help.
-
-    Raises UserError, with the line, for a nested, unclosed or unopened block or one without help.
-    """
-    stub, answer = [], None
-    for number, line in enumerate(text.splitlines(), start=1):
-        code = line.strip()
-        indent = line[: len(line) - len(line.lstrip())]
-        if code == BEGIN:
-            if answer:
-                raise UserError(f"{name}, line {number}: {BEGIN} inside the block that began in line {answer.line}")
-            answer = OpenBlock(number)
-        elif code == END:
-            if not answer:
-                raise UserError(f"{name}, line {number}: {END} without {BEGIN}")
-            if not answer.hint:
-                raise UserError(f"{name}, line {answer.line}: expected a comment '# TODO n: ...' after {BEGIN}")
-            stub.append(f'{indent}raise NotImplementedError("{answer.hint}")')
-            answer = None
-        elif "SOLUTION" in code and code.startswith("#"):
-            raise UserError(f"{name}, line {number}: {code!r} is no marker; write {BEGIN!r} or {END!r}")
-        elif not answer:
-            stub.append(line)
-        elif not answer.hint and number == answer.line + 1 and (match := HINT.fullmatch(code)):
-            answer.hint = match[1].replace("\\", "\\\\").replace('"', '\\"')
-    if answer:
-        raise UserError(f"{name}, line {answer.line}: {BEGIN} is never closed")
-    return "\n".join(stub) + "\n"
 
 
 @functools.cache

@@ -100,6 +100,45 @@ class Misconceptions(list[Misconception]):
 
 
 @dataclass(frozen=True, eq=False)
+class Beside:
+    """Another assignment's file, from which the students' file imports. It is no part of what they hand in.
+
+    While they are graded, that file stands in the sandbox as it is handed out, and the grader answers in the place of
+    what is unfinished there: nothing of a solution is in reach, and a student's own mistakes in it cost nothing.
+    """
+
+    file: str  # from the project's root; its stem is the module's name
+    source: str  # the same with solutions
+    trusted: Sequence[str]  # its functions for which the grader's own stand in; no task has one of these names
+
+    @property
+    def path(self) -> Path:
+        return ROOT / self.file
+
+    @property
+    def solution(self) -> Path:
+        return ROOT / self.source
+
+    @functools.cached_property
+    def handed_out(self) -> bytes:
+        """Made of the source, whatever has been done to the file since."""
+        from autograder.authoring.markers import strip_solutions
+
+        return strip_solutions(self.solution.read_text(encoding="utf-8"), self.source).encode()
+
+    @functools.cached_property
+    def reference(self) -> ModuleType:
+        """The solution as a module."""
+        from model_file import import_file
+
+        return import_file(self.solution)
+
+    @functools.cached_property
+    def functions(self) -> dict[str, Callable]:
+        return {name: getattr(self.reference, name) for name in self.trusted}
+
+
+@dataclass(frozen=True, eq=False)
 class Assignment:
     """A subject. What needs torch is imported from its folder, autograder/assignments/NAME/, when it is asked for."""
 
@@ -113,6 +152,7 @@ class Assignment:
     stages: tuple[Stage, ...] = ()
     has_notebook: bool = False
     data: tuple[str, ...] = ()  # further files that can change a mark, from the project's root
+    beside: Beside | None = None  # what the students' file imports of another assignment
 
     @property
     def student_file(self) -> Path:
@@ -136,6 +176,11 @@ class Assignment:
 
     def task(self, id: str) -> Task:
         return next(task for task in self.tasks if task.id == id)
+
+    def trusted(self, task: str) -> dict[str, Callable]:
+        """{name: the grader's own function} of all that stands in while a task is graded."""
+        own = {name: getattr(self.reference, name) for name in self.task(task).trusted}
+        return own | (self.beside.functions if self.beside else {})
 
     def task_of(self, function):
         """The Task in which a function is graded."""
@@ -178,7 +223,8 @@ class Assignment:
 
     def load(self):
         """Import all that a grading needs, for processes that will be forked."""
-        return self.reference, self.checks, self.misconceptions, [self.part(stage.module) for stage in self.stages]
+        stages = [self.part(stage.module) for stage in self.stages]
+        return self.reference, self.beside and self.beside.functions, self.checks, self.misconceptions, stages
 
     def part(self, module: str) -> ModuleType:
         """A module of the assignment's folder."""

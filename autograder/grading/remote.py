@@ -5,9 +5,8 @@ here, numbers in judge.py, and a forged answer is just a wrong answer.
 """
 
 import contextlib
-import functools
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -67,6 +66,7 @@ class RemoteFile:
         self.sandbox: Sandbox | None = None
         self.process: Process | None = None  # that answers now, for one task
         self.task = ""
+        self.functions: dict[str, Callable] = {}  # that stand in for others there
         self.created: Tensors | None = None  # the weights of `model` in that process
         self.failed_import: Lost | None = None  # what every check of the submission has lost
         self.failed_start: Lost | None = None  # the same
@@ -100,11 +100,13 @@ class RemoteFile:
             self.process.close()
         assignment = self.assignment
         self.process, self.task, self.created = self.start(), task, None
-        stand_ins = trusted.signatures(assignment.reference, assignment.task(task).trusted)
-        header = {"do": "load", "file": assignment.file_name, "names": assignment.names, "trusted": stand_ins}
+        self.functions = assignment.trusted(task)
+        own = trusted.signatures({name: self.functions[name] for name in assignment.task(task).trusted})
+        header = {"do": "load", "file": assignment.file_name, "names": assignment.names, "trusted": own}
         begun = time.monotonic()
         try:
-            answer, _ = self.process.request(header, self.submission.source, self.allowed(IMPORT_SECONDS))
+            source, seconds = self.submission.source, self.allowed(IMPORT_SECONDS)
+            answer, _ = self.process.request(header, source, seconds, self.consult)
         except Broken as broken:
             self.fail_import(broken.verdict, f"importing the file: {broken.detail}")
         finally:
@@ -135,11 +137,37 @@ class RemoteFile:
             try:
                 if not (self.sandbox and self.sandbox.is_open):
                     self.sandbox = start_sandbox(self.assignment, self.level, self.limits)
-                return self.sandbox.start()
+                process = self.sandbox.start()
+                self.load_beside(process)
+                return process
             except (Unavailable, OSError) as error:
                 reason = clean(error)
         self.failed_start = Lost("INFRA", f"the sandbox does not start: {reason}")
         raise self.failed_start
+
+    def load_beside(self, process: Process) -> None:
+        """Let the file that the submission imports stand in a fresh process; Unavailable where it does not.
+
+        No line of the submission has run there. A process of an earlier task may have damaged the sandbox: close it, so
+        that the next try is made in a new one.
+        """
+        beside = self.assignment.beside
+        if beside is None:
+            return
+        stand_ins = trusted.signatures(beside.functions)
+        header = {"do": "load", "file": beside.path.name, "names": [], "trusted": stand_ins}
+        try:
+            answer, _ = process.request(header, beside.handed_out, IMPORT_SECONDS)
+            found = self.told(answer)
+        except Broken as broken:
+            answer, found = {}, broken.detail
+        if answer.get("ok") is not True:
+            process.sandbox.close()
+            raise Unavailable(f"{beside.path.name} cannot be imported there: {found}")
+
+    def consult(self, header: dict, body: bytes) -> tuple[dict, bytes]:
+        """The answer to what the process asks in the course of a request."""
+        return trusted.answer(self.functions, header, body)
 
     def printed(self) -> str:
         assert self.process, "open() comes first"
@@ -176,9 +204,7 @@ class RemoteFile:
     def answer(self, header: dict, body: bytes, seconds: float) -> tuple[dict, Tensors]:
         assert self.process, "open() comes first"
         try:
-            functions = self.assignment.task(self.task).trusted
-            consult = functools.partial(trusted.answer, self.assignment.reference, functions)
-            answer, content = self.process.request(header, body, seconds, consult)
+            answer, content = self.process.request(header, body, seconds, self.consult)
             tensors = decode(content)
         except Broken as broken:
             raise Lost(broken.verdict, broken.detail, printed=self.printed()) from None

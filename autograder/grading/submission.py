@@ -19,8 +19,10 @@ MAX_SOURCE = 256 * 2**10
 
 def start_sandbox(assignment: Assignment, level: int | None = None, limits: Limits = Limits()) -> Sandbox:  # noqa: B008
     """A sandbox whose processes are workers, at the best level where none is given; it gets ready in the background."""
-    # Inside, all that lies beside the student's file when it is handed out: it may import any of them.
-    beside = [path for path in (ROOT / "base_code").glob("*.py") if path != assignment.student_file]
+    # Inside, all that lies beside the student's file when it is handed out: it may import any of them. A file of
+    # another assignment comes later, from remote.py: here it may hold somebody's solutions.
+    others = {assignment.student_file} | ({assignment.beside.path} if assignment.beside else set())
+    beside = [path for path in (ROOT / "base_code").glob("*.py") if path not in others]
     beside += native.libraries()
     return Sandbox("worker", beside, probe() if level is None else level, limits)
 

@@ -3,10 +3,10 @@
 So there is nothing in the sandbox that a submission could read, keep or print.
 """
 
+import functools
 import inspect
 import math
-from collections.abc import Callable, Iterable
-from types import ModuleType
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -18,28 +18,42 @@ from autograder.sandbox.inside.bodies import decode, encode
 MAX_NUMBERS = 2**22  # of all inputs broadcast together: what a stranger can make the judge compute with
 
 
-def signatures(reference: ModuleType, names: Iterable[str]) -> dict[str, list[str]]:
-    """{function: names of its arguments} of the reference: all that the sandbox knows of them."""
-    return {name: list(inspect.signature(getattr(reference, name)).parameters) for name in names}
+def signatures(functions: Mapping[str, Callable]) -> dict[str, dict[str, int | None]]:
+    """{function: {argument: its default, or None for a tensor}}: all that the sandbox knows of them.
 
-
-def answer(reference: ModuleType, names: Iterable[str], header: dict, body: bytes) -> tuple[dict, bytes]:
-    """The answer to a question from the sandbox, header and body, about functions of the reference with these names.
-
-    {"ask": function} with its inputs as tensors "0", "1", ... brings its "output" and, where a "cotangent" came along,
-    the gradients of (cotangent * output).sum() to them. A question that cannot be answered brings {"error": text}.
+    An argument with a default is a whole number, as an axis; all others are tensors.
     """
-    name = header["ask"]
-    if not isinstance(name, str) or name not in names:
+    return {
+        name: {p.name: None if p.default is p.empty else p.default for p in inspect.signature(f).parameters.values()}
+        for name, f in functions.items()
+    }
+
+
+def answer(functions: Mapping[str, Callable], header: dict, body: bytes) -> tuple[dict, bytes]:
+    """The answer to a question from the sandbox, header and body, about functions that the judge has by their names.
+
+    {"ask": function, "numbers": {argument: whole number}} with its inputs as tensors "0", "1", ... brings its "output"
+    and, where a "cotangent" came along, the gradients of (cotangent * output).sum() to them. A question that cannot be
+    answered brings {"error": text}.
+    """
+    name, numbers = header["ask"], header.get("numbers", {})
+    if not isinstance(name, str) or name not in functions:
         return {"error": "the grader has no such function"}, b""
     try:
+        check_numbers(numbers, signatures(functions)[name])
         tensors = decode(body)
         cotangent = tensors.pop("cotangent", None)
         inputs = [tensors[str(i)] for i in range(len(tensors))]
         check(*inputs)
-        return {}, encode(computed(getattr(reference, name), inputs, cotangent))
+        return {}, encode(computed(functools.partial(functions[name], **numbers), inputs, cotangent))
     except Exception as error:  # of any kind: the inputs are a stranger's
         return {"error": f"{name}: {error}"[:1000]}, b""
+
+
+def check_numbers(numbers: dict, arguments: dict[str, int | None]) -> None:
+    """An error unless each is a small whole number for an argument that takes one."""
+    if any(arguments[name] is None or type(n) is not int or abs(n) > MAX_NUMBERS for name, n in numbers.items()):
+        raise TypeError("expected whole numbers")
 
 
 def check(*tensors: Tensor) -> None:

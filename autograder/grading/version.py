@@ -15,16 +15,17 @@ from autograder.grading.assignment import Assignment
 def kit_files(assignment: Assignment) -> list[str]:
     """The names of all files that can change a mark of an assignment, from the project's root; also Gradescope's zip.
 
-    These are the grader, the assignment's folder and solution, what any of them imports, and the students' folder
-    without the file that is handed in.
+    These are the grader, the assignment's folder and solution, that of the file beside it, what any of them imports,
+    and the students' folder without the file that is handed in.
     """
     folder = ROOT / "autograder" / "assignments" / assignment.name
+    sources = {assignment.solution} | ({assignment.beside.solution} if assignment.beside else set())
     own = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     inside = (ROOT / "autograder" / "sandbox" / "inside").glob("*.py")  # copied, so that nothing here imports them all
     code = [ROOT / "autograder" / "grading" / "grading.py", *inside, *(path for path in own if path.suffix == ".py")]
     files = [path for path in (ROOT / "base_code").iterdir() if path.suffix in (".py", ".c")]
     students = [path for path in files if path != assignment.student_file]
-    found = {*own, *students, *with_imports(code), assignment.solution, *assignment.data_files}
+    found = {*own, *students, *with_imports(code), *sources, *assignment.data_files}
     return sorted(path.relative_to(ROOT).as_posix() for path in found)
 
 

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from autograder.authoring import release
+from autograder.authoring import markers, release
 from cli import UserError
 from helpers.commands import copy_kit
 from helpers.submissions import IWAE
@@ -24,7 +24,7 @@ def f(x):
 
 
 def test_an_answer_becomes_its_sentence_of_help():
-    stub = release.strip_solutions(BLOCK, "model.py")
+    stub = markers.strip_solutions(BLOCK, "model.py")
     assert stub == 'def f(x):\n    raise NotImplementedError("TODO 1: say \\"hello\\".")\n'
     compile(stub, "model.py", "exec")
 
@@ -41,7 +41,7 @@ def test_an_answer_becomes_its_sentence_of_help():
 )
 def test_a_broken_marker_is_an_error_with_its_line(broken, message):
     with pytest.raises(UserError, match=message):
-        release.strip_solutions(broken, "model.py")
+        markers.strip_solutions(broken, "model.py")
 
 
 def test_the_stub_is_up_to_date():

@@ -130,8 +130,9 @@ def test_the_test_set_is_binarised_the_same_for_everybody():
 
 
 def test_an_unknown_name_is_an_error():
-    for load in (data.load_grey, data.load_labels):
-        with pytest.raises(UserError, match="no dataset 'cifar'; expected mnist, digits or auto"):
+    every = "mnist, digits, patches, omniglot, silhouettes, frey, cifar10"
+    for load, names in ((data.load_grey, every), (data.load_labels, "mnist, digits")):
+        with pytest.raises(UserError, match=f"no dataset 'cifar'; expected {names} or auto"):
             load("cifar")
 
 

@@ -56,7 +56,7 @@ def test_chunks_change_nothing(reference, tiny, in_double, monkeypatch):
     x = x[:1]  # one image at a time, so that the noise is drawn in the same order
     results = []
     for chunk in (64, 16):
-        monkeypatch.setattr(evaluate, "chunk_sizes", lambda k, chunk=chunk: (chunk, 1))
+        monkeypatch.setattr(evaluate, "chunk_sizes", lambda *_, chunk=chunk: (chunk, 1))
         results.append(torch.stack(evaluate.estimate(reference, model, x, 64)))
     torch.testing.assert_close(results[0], results[1])
     eps = torch.randn(64, 1, 1, generator=torch.Generator().manual_seed(evaluate.NOISE_SEED)).double()

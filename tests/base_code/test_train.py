@@ -120,17 +120,17 @@ def test_ctrl_c_in_the_middle_of_an_epoch_keeps_its_steps(command, tmp_path, mon
     """At exactly step 7 of epoch 2: the checkpoint says so, and the resumed run draws the same noise."""
     options = (*DIGITS, "--objective", "vae", "--epochs", 3)
     assert command(train, *options, "--out", tmp_path / "whole").status == 0
-    binarize, calls = loop.binarize, []
+    as_input, calls = loop.as_input, []
 
     def interrupting(images):
         calls.append(images)
         if len(calls) == 47 + 7:  # 47 steps in an epoch
             signal.raise_signal(signal.SIGINT)
-        return binarize(images)
+        return as_input(images)
 
-    monkeypatch.setattr(loop, "binarize", interrupting)
+    monkeypatch.setattr(loop, "as_input", interrupting)
     assert command(train, *options, "--out", tmp_path / "run").status == 130
-    monkeypatch.setattr(loop, "binarize", binarize)
+    monkeypatch.setattr(loop, "as_input", as_input)
     position = safetensors.torch.load_file(tmp_path / "run" / "checkpoint.safetensors")["position"]
     assert position[:2].tolist() == [1, 7]
     assert command(train, "--resume", tmp_path / "run").status == 0

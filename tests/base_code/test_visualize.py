@@ -12,6 +12,7 @@ from PIL import Image
 
 import train
 import visualize
+from data import load_test
 from helpers.commands import SOLUTION, finish, start
 from run_folder import add_figures, load_run, read_figures
 
@@ -96,7 +97,7 @@ def test_samples_are_draws_from_the_prior(d_latent):
 
 
 def test_with_two_latent_units_the_plane_is_the_plane(trained):
-    mu = visualize.encode(load_run(trained["plane"])[2], visualize.load_binarized_test("digits"))
+    mu = visualize.encode(load_run(trained["plane"])[2], load_test("digits")[0])
     centre, axes, names = visualize.plane_axes(mu)
     z = visualize.plane_grid(centre, axes).view(10, 10, 2)
     width = visualize.PLANE_WIDTH
@@ -107,7 +108,7 @@ def test_with_two_latent_units_the_plane_is_the_plane(trained):
 
 
 def test_with_more_the_plane_holds_the_means(trained):
-    mu = visualize.encode(load_run(trained["iwae"])[2], visualize.load_binarized_test("digits"))
+    mu = visualize.encode(load_run(trained["iwae"])[2], load_test("digits")[0])
     z = visualize.plane_grid(*visualize.plane_axes(mu)[:2])
     assert z.shape == (100, mu.shape[1])
     assert torch.linalg.matrix_rank(z - z.mean(0), rtol=1e-4) == 2

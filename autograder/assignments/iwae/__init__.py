@@ -1,6 +1,6 @@
 """The core assignment: from an autoencoder to a VAE to an IWAE."""
 
-from autograder.grading.assignment import Assignment, Stage, Task
+from autograder.grading.assignment import Assignment, Beside, Stage, Task
 
 ASSIGNMENT = Assignment(
     name="iwae",
@@ -40,4 +40,11 @@ ASSIGNMENT = Assignment(
     ),
     has_notebook=True,
     data=("solutions/reference.json",),
+)
+
+# For the assignments whose file imports from this one's.
+BESIDE = Beside(
+    ASSIGNMENT.file,
+    ASSIGNMENT.source,
+    "gaussian_log_likelihood reparameterize vae_objective log_mean_exp iwae_objective".split(),
 )

@@ -16,6 +16,7 @@ from pathlib import Path
 import bodies
 import frames
 import torch
+from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
 ALONE = "only {} is handed in: other files of your own, and packages that the kit does not need, are not there"
@@ -99,7 +100,10 @@ class Worker:
         return handler(header, body if header["do"] == "load" else bodies.decode(body))
 
     def load(self, header, source):
-        """Import the submission from its bytes; then let the judge answer in the place of some of its functions."""
+        """Import a file from its bytes; then let the judge answer in the place of some of its functions.
+
+        The last file to come is the submission; it can import one that came before.
+        """
         self.settings = {name: read() for name, (read, _) in SETTINGS.items()}
         self.file_name = header["file"]
         self.module = execute(Path(self.file_name).stem, self.file_name, source)
@@ -187,20 +191,28 @@ class Worker:
 
 
 def stand_in(channel, name, arguments):
-    """A function that the judge computes, with its gradients. Nothing of it is in here."""
-    signature = inspect.Signature([inspect.Parameter(a, inspect.Parameter.POSITIONAL_OR_KEYWORD) for a in arguments])
+    """A function that the judge computes, with its gradients. Nothing of it is in here.
 
-    def ask(**tensors):
+    arguments: {name: the default of a whole number, or None for a tensor}
+    """
+    defaults = {a: inspect.Parameter.empty if default is None else default for a, default in arguments.items()}
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(a, kind, default=default) for a, default in defaults.items()])
+
+    def ask(numbers, tensors):
         copies = {n: t.clone(memory_format=torch.contiguous_format) for n, t in tensors.items()}  # none shares memory
-        frames.send(channel, {"ask": name}, bodies.encode(copies))
+        frames.send(channel, {"ask": name, "numbers": numbers}, bodies.encode(copies))
         answer, body = frames.receive(channel)
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return bodies.decode(body)
 
     def function(*positional, **keywords):
-        given = signature.bind(*positional, **keywords).args
-        return Asked.apply(ask, *(torch.as_tensor(value) for value in given))
+        given = signature.bind(*positional, **keywords)
+        given.apply_defaults()
+        numbers = {a: int(value) for a, value in given.arguments.items() if arguments[a] is not None}
+        tensors = [torch.as_tensor(value) for a, value in given.arguments.items() if arguments[a] is None]
+        return Asked.apply(lambda **tensors: ask(numbers, tensors), *tensors)
 
     return function
 
@@ -218,6 +230,7 @@ class Asked(torch.autograd.Function):
         ctx.save_for_backward(*tensors)
 
     @staticmethod
+    @once_differentiable  # the judge's gradients have none of their own: an error, not silence
     def backward(ctx, cotangent):
         inputs = {str(i): tensor for i, tensor in enumerate(ctx.saved_tensors)}
         gradients = ctx.ask(**inputs, cotangent=cotangent)
