@@ -17,8 +17,6 @@ Sohn, Lee and Yan 2015, Learning structured output representation using deep con
 """
 
 import torch
-from torch import nn
-
 from model import (
     IWAE,
     Decoder,
@@ -30,6 +28,7 @@ from model import (
     tanh_layers,
     vae_objective,
 )
+from torch import nn
 
 
 class Gaussian(nn.Module):
@@ -77,7 +76,7 @@ class TwoLayerIWAE(Trained):
         Each z1 has a z2 of its own, drawn from q(z2 | z1). Encode each image once, whatever k is.
         """
         ### BEGIN SOLUTION
-        # TODO 1: sample z1, then z2 given z1, and add up the three log densities of p, less the two of q.
+        # TODO 1: sample z1, then z2 given z1, and combine five log densities.
         eps1, eps2 = eps.split((self.d1, self.d2), dim=-1)
         mu1, sigma1 = self.q_z1(x)  # [B, D1]
         z1 = reparameterize(mu1, sigma1, eps1)  # [k, B, D1]
@@ -128,7 +127,7 @@ class ConditionalIWAE(Trained):
     def log_weights(self, x, eps, y):
         """log p(x, z | y) - log q(z | x, y) at samples z of q.  [B, P], [k, B, D], [B, C] -> [k, B]"""
         ### BEGIN SOLUTION
-        # TODO 2: give y to the encoder, to the decoder and to the prior, and combine the three log densities.
+        # TODO 2: give y to encoder, decoder and prior, and combine the three log densities.
         mu, sigma = self.q_z(torch.cat([x, y], dim=-1))  # [B, D]
         z = reparameterize(mu, sigma, eps)  # [k, B, D]
         logits = self.decoder(torch.cat([z, y.expand(len(z), -1, -1)], dim=-1))  # [k, B, P]
@@ -164,7 +163,7 @@ def principal_components(a, n):
     The rows are centred and not scaled. The sign of a direction is free.
     """
     ### BEGIN SOLUTION
-    # TODO 3: centre the columns, find the directions by a singular value decomposition, and project on them.
+    # TODO 3: centre the columns, find the directions by an SVD, and project on them.
     centred = a - a.mean(0)
     _, _, directions = torch.linalg.svd(centred, full_matrices=False)  # rows of [min(N, D), D]
     return centred @ directions[:n].T

@@ -1,5 +1,6 @@
 """The lab `hierarchical`: two stochastic layers, labels, and what the latent units are used for."""
 
+from autograder.assignments.iwae import BESIDE
 from autograder.grading.assignment import Assignment, Task
 
 ASSIGNMENT = Assignment(
@@ -22,4 +23,5 @@ ASSIGNMENT = Assignment(
         "ConditionalIWAE": "ConditionalIWAE(d_data, n_classes, d_latent, hidden, prior)",
     },
     names=("TwoLayerIWAE", "ConditionalIWAE", "activity", "principal_components"),
+    beside=BESIDE,
 )

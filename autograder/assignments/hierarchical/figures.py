@@ -15,13 +15,12 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 import torch
-from torch.nn import functional as F
 
 from autograder.assignments.hierarchical import table
 from cli import UserError, told
-from data import choose, load_binarized_test, load_labels
+from data import choose, load_test
 from evaluate import chunk_sizes, estimate
-from model_file import import_file
+from model_file import import_file, needs_labels
 from outputs import owned_folder
 from run_folder import load_run, read_config
 from settings import complete
@@ -65,22 +64,23 @@ def rows():
     return made
 
 
-def measure_reference(work, common, workers=1, minutes=None, k=5000, images=None, only=()):
+def measure_table(work, workers=None, minutes=None, k=5000, images=None, only=(), **given):
     """Train and measure all runs below the folder work, the longest first, and write the table of what is done.
 
-    common: settings of all runs. minutes: then stop, with all saved. images: of the test set, from its first on
-    (default: all). only: names of runs, or parts of them.
+    workers: processes, one for each core by default. minutes: then stop, with all saved. images: of the test set, from
+    its first on; all by default. only: names of runs, or parts of them. given: settings of all runs.
     """
     chunk_sizes(k)
-    owned_folder(work, "reference")
-    common = {"test_k": 1, **common, "data": choose(common.get("data", "auto"))}
+    owned_folder(work, "table")
+    common = {"preset": "paper-short", "device": "cpu", "seed": 0, "test_k": 1, **given}
+    common |= {"data": choose(given.get("data", "auto")), "compile": "on" if common["device"] == "cuda" else "auto"}
     runs = {run.name: run for row in rows().values() for run in row.values()}
     chosen = [run for run in runs.values() if not only or any(part in run.name for part in only)]
     chosen.sort(key=lambda run: -run.cost)
     begun, failed, is_stopped = time.monotonic(), [], False
     spawn = multiprocessing.get_context("spawn")  # a fork would share torch's threads
     stop = spawn.Event()
-    with ProcessPoolExecutor(workers, spawn, initializer=start_worker, initargs=(stop,)) as pool:
+    with ProcessPoolExecutor(workers or os.cpu_count(), spawn, initializer=start_worker, initargs=(stop,)) as pool:
         futures = {pool.submit(one_run, work, run, common, k, images): run for run in chosen}
         try:
             for future in as_completed(futures, minutes and 60 * minutes):
@@ -155,17 +155,14 @@ def one_run(work, run, common, k, images):
 def measure(folder, settings, k, n_images):
     """The test NLL with k samples, log p of each image, and the active units: kept in the folder."""
     config, module, model = load_run(folder, settings.device)
-    x = load_binarized_test(settings.data)[:n_images]  # [N, P]
+    x, *y = (t[:n_images] for t in load_test(settings.data, needs_labels(model)))  # [N, P], [N, C]
     begun = time.monotonic()
-    if needs_labels(model):
-        classes = load_labels(settings.data)[1][:n_images]
-        y = F.one_hot(classes, model.n_classes).float()  # [N, C]
-        arrays = {"log_p": estimate(module, model, x, k, y)[0], **without_labels(module, model, x, k)}
-        accuracy = {"accuracy": (arrays["log_p_given_y"].argmax(0) == classes).double().mean().item()}
-    else:
-        y, arrays, accuracy = None, {"log_p": estimate(module, model, x, k)[0]}, {}
+    arrays, accuracy = {"log_p": estimate(module, model, x, k, *y)[0]}, {}
+    if y:
+        arrays |= without_labels(module, model, x, k)
+        accuracy = {"accuracy": (arrays["log_p_given_y"].argmax(0) == y[0].argmax(1)).double().mean().item()}
     lab = import_file(f"{LABS}/hierarchical.py")
-    means = q_means(model, x, y)
+    means = q_means(model, x, *y)
     log_p, rows_ = arrays["log_p"], read_metrics(folder)
     result = {
         "nll": -log_p.mean().item(),

@@ -593,7 +593,7 @@ def _(self, eps):
 @misconception(
     "sample.ignores_eps",
     SAMPLED,
-    "New noise is drawn inside, and eps is ignored. The images must be a function of eps, so that they can be repeated.",
+    "New noise is drawn inside, and eps is ignored. The images must be a function of eps, to be repeated.",
     SAMPLE,
     explains="random",
 )
@@ -969,7 +969,7 @@ def _(means):
 @misconception(
     "activity.standard_deviation",
     "activity",
-    "This is the standard deviation. The threshold 0.01 is one of variances: with its root nearly every unit is active.",
+    "This is the standard deviation. The threshold 0.01 is one of variances: with roots nearly every unit is active.",
     ACTIVITY,
 )
 def _(means):

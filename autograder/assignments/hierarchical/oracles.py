@@ -82,7 +82,7 @@ def two_layer_log_weights(networks, x, eps):
 
 
 def ancestral(networks, eps):
-    """The logits of images made from the top down, and the z1 that they are decoded from.  [n, D1 + D2] -> two [n, .]"""
+    """The logits of images made from the top down, and the z1 behind them.  [n, D1 + D2] -> [n, P], [n, D1]"""
     d1 = len(networks.weights["p_z1.mu.bias"])
     below = networks.gaussian("p_z1", eps[:, d1:])
     z1 = torch.addcmul(below.mean, below.scale, eps[:, :d1])

@@ -149,8 +149,8 @@ def conditions(found):
         f"Measured with k = {each(lambda r: str(r['k']))} on {each(lambda r: format(r['images'], ','))} test images, "
         f"± standard error over images; preset {each(lambda r: r['preset'])}, seed {each(lambda r: str(r['seed']))}; "
         f"{each(lambda r: r['device'])}, torch {each(lambda r: r['versions']['torch'])}, Python "
-        f"{each(lambda r: r['versions']['python'])}; {each(lambda r: r['date'][:10])}. The paper has 50 latent units in "
-        "one layer, as here, and the reproduction 100. The conditional rows are log p(x | y): the label is given."
+        f"{each(lambda r: r['versions']['python'])}; {each(lambda r: r['date'][:10])}. The paper has 50 latent units "
+        "in one layer, as here, and the reproduction 100. The conditional rows are log p(x | y): the label is given."
     )
 
 

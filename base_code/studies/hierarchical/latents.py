@@ -1,4 +1,4 @@
-"""What the latents of a trained model are given an image: means under q, and under the posterior by weighted samples."""
+"""The latents of a trained model given an image: their means under q, and under the posterior by weighted samples."""
 
 import torch
 
@@ -9,15 +9,15 @@ TOGETHER = 500  # images at a time
 
 
 @torch.no_grad()
-def q_means(model, x, y=None):
+def q_means(model, x, *y):
     """{layer: the mean of its latents under q, for each image}.  [B, P], and labels [B, C] -> {name: [B, D]}"""
     parts = []
-    for images, labels in batches(model, x, y):
+    for images, *labels in batches(model, x, *y):
         generator = torch.Generator(images.device).manual_seed(0)
         if has_networks(model):
             means = {"z": model.encoder(images)[0]}
-        elif labels is not None:
-            means = {"z": model.q_z(torch.cat([images, labels], -1))[0]}
+        elif labels:
+            means = {"z": model.q_z(torch.cat([images, *labels], -1))[0]}
         else:
             mu, sigma = model.q_z1(images)
             eps = torch.randn(SAMPLES, *mu.shape, device=mu.device, generator=generator)
@@ -30,7 +30,7 @@ def q_means(model, x, y=None):
 def posterior_means(model, x, k):
     """{layer: the posterior mean of its latents} of a TwoLayerIWAE, from k samples of q weighted by w / sum of w."""
     parts = []
-    for (images, _) in batches(model, x):
+    for (images,) in batches(model, x):
         generator = torch.Generator(images.device).manual_seed(0)
         eps = torch.randn(k, len(images), model.d_latent, device=images.device, generator=generator)
         weights = torch.softmax(model.log_weights(images, eps), 0)[:, :, None]  # [k, B, 1]
@@ -42,11 +42,10 @@ def posterior_means(model, x, k):
     return joined(parts)
 
 
-def batches(model, x, y=None):
-    """Images and their labels, some at a time, on the model's device."""
+def batches(model, *tensors):
+    """Images, and labels where they are given, some at a time, on the model's device."""
     device = next(model.parameters()).device
-    labels = [None] * len(x) if y is None else y.to(device).split(TOGETHER)
-    return zip((images.to(device) for images in x.split(TOGETHER)), labels)
+    return zip(*((part.to(device) for part in tensor.split(TOGETHER)) for tensor in tensors))
 
 
 def joined(parts):
