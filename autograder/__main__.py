@@ -216,10 +216,11 @@ def main():
         description="Train every row of the paper's table. Stopped or killed, the same command goes on where it was."
     )  # fmt: skip
     command.add_argument("--work", type=Path, default=Path("runs/table"), help="folder for its runs and the table")
-    command.add_argument("--only", nargs="+", metavar="NAME", help="runs whose names have one of these in them")
+    command.add_argument("--only", nargs="+", metavar="NAME", help="these runs, such as *-k5 (default: all)")
     command.add_argument("--workers", type=int, metavar="N", help="processes side by side (default: one for each core)")
     command.add_argument("--minutes", type=float, metavar="N", help="stop after so long; what was done is kept")
     command.add_argument("--device", choices=("cpu", "cuda"), help="where to compute (default: cpu)")
+    command.add_argument("--compile", choices=("auto", "on", "off"), help="as of train.py (default: on with cuda)")
     command.add_argument("--preset", choices=("paper", "paper-short"), help="the schedule (default: paper-short)")
     command.add_argument("--epochs", type=int, metavar="N", help="of training (default: the preset's)")
     command.add_argument("--k", type=int, metavar="N", help="samples per image for the test NLL (default: 5000)")

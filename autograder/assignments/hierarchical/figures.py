@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 
 import torch
 
@@ -64,20 +65,22 @@ def rows():
     return made
 
 
-def measure_table(work, workers=None, minutes=None, k=5000, images=None, only=(), **given):
+def measure_table(work, workers=None, minutes=None, k=5000, images=None, only=("*",), **given):
     """Train and measure all runs below the folder work, the longest first, and write the table of what is done.
 
     workers: processes, one for each core by default. minutes: then stop, with all saved. images: of the test set, from
-    its first on; all by default. only: names of runs, or parts of them. given: settings of all runs.
+    its first on; all by default. only: names of runs, with * for anything. given: settings of all runs.
     """
     chunk_sizes(k)
     owned_folder(work, "table")
-    common = {"preset": "paper-short", "device": "cpu", "seed": 0, "test_k": 1, **given}
-    common |= {"data": choose(given.get("data", "auto")), "compile": "on" if common["device"] == "cuda" else "auto"}
+    compiled = "on" if given.get("device") == "cuda" else "auto"
+    common = {"preset": "paper-short", "device": "cpu", "compile": compiled, "seed": 0, "test_k": 1, **given}
+    common["data"] = choose(given.get("data", "auto"))
     runs = {run.name: run for row in rows().values() for run in row.values()}
-    chosen = [run for run in runs.values() if not only or any(part in run.name for part in only)]
+    chosen = [run for run in runs.values() if any(fnmatch(run.name, pattern) for pattern in only)]
     chosen.sort(key=lambda run: -run.cost)
-    begun, failed, is_stopped = time.monotonic(), [], False
+    begun, failed, is_cut_short = time.monotonic(), [], False
+    print(f"{len(chosen)} runs on {common['data']}, {common['device']}, into {work}", flush=True)
     spawn = multiprocessing.get_context("spawn")  # a fork would share torch's threads
     stop = spawn.Event()
     with ProcessPoolExecutor(workers or os.cpu_count(), spawn, initializer=start_worker, initargs=(stop,)) as pool:
@@ -88,12 +91,13 @@ def measure_table(work, workers=None, minutes=None, k=5000, images=None, only=()
                     print(f"{(time.monotonic() - begun) / 60:6.2f} min: {outcome(future)}", flush=True)
                 table.write(work, rows())
         except (KeyboardInterrupt, TimeoutError):
-            is_stopped = True
+            is_cut_short = True
             stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            for future in futures:
+                future.cancel()
             print("stopping; what was done is kept, and the same command goes on", file=sys.stderr, flush=True)
     print(table.write(work, rows()))
-    if is_stopped:
+    if is_cut_short:
         raise KeyboardInterrupt
     if failed:
         raise UserError(f"{len(failed)} of {len(chosen)} runs failed: {', '.join(failed)}")
