@@ -100,7 +100,8 @@ DATASETS = {
     "cifar10": {"batch_size": 64},
 }
 BINARY = ("mnist", "digits", "omniglot", "silhouettes")  # of which "auto" is the first two
-FIELDS = [f.name for f in dataclasses.fields(Settings)]  # what every model file has
+FIELDS = [f.name for f in dataclasses.fields(Settings)]
+OTHERS = ("help", "out", "resume", "visualize", "tensorboard")  # options of train.py that are no settings
 
 
 def offered_data(model: Path) -> tuple[str, ...]:
@@ -134,8 +135,10 @@ def chosen_model(given: dict) -> Path:
 
 def own_options(model: Path) -> dict[str, tuple]:
     """{setting: (its default, help, choices or ())} of the model file's own; UserError where it cannot have them."""
-    options = {}
-    for name, entry in read_literal(model, "OPTIONS").items():
+    options, entries = {}, read_literal(model, "OPTIONS")
+    if not isinstance(entries, dict):
+        raise UserError(f"{model.name}, OPTIONS: expected a dictionary")
+    for name, entry in entries.items():
         default, help_text, choices = (*entry, (), None)[:3] if isinstance(entry, tuple) else (None, None, None)
         is_whole = isinstance(name, str) and isinstance(help_text, str) and isinstance(choices, tuple)
         if not (is_whole and (isinstance(default, int | float) or default in choices)):
@@ -143,8 +146,8 @@ def own_options(model: Path) -> dict[str, tuple]:
                 f"{model.name}, OPTIONS: {name!r} is {entry!r}, expected (default, help) or, of words, "
                 "(default, help, choices)"
             )
-        if name in FIELDS:
-            raise UserError(f"{model.name}, OPTIONS: {name} is a setting of every model file; choose another name")
+        if name in (*FIELDS, *OTHERS):
+            raise UserError(f"{model.name}, OPTIONS: every model file has an option {name}; choose another name")
         options[name] = default, help_text, choices
     return options
 
@@ -172,9 +175,9 @@ def complete(given: dict, dataset: str) -> Settings:
     if unknown:
         raise UserError(f"--{unknown[0].replace('_', '-')}: {model.name} has no such option")
     own_defaults = {name: default for name, (default, _, _) in offered.items()}
-    if model.is_relative_to(ROOT):  # so that a run can be read from any folder, and on another machine
-        model = model.relative_to(ROOT).as_posix()
-    own = {**given, "objective": objective, "data": dataset, "model": str(model)}
+    # From the root, so that a run can be read from any folder, and on another machine.
+    named = model.relative_to(ROOT).as_posix() if model.is_relative_to(ROOT) else str(model)
+    own = {**given, "objective": objective, "data": dataset, "model": named}
     values = {**own_defaults, **DATASETS[dataset], **defaults, **PRESETS[preset], **own}
     options = {name: values.pop(name) for name in offered}
     for name, (default, _, choices) in offered.items():
@@ -205,10 +208,7 @@ def add_settings(parser: argparse.ArgumentParser, model: Path) -> None:
     own = parser.add_argument_group(f"of {model.name} alone")
     for name, (default, help_text, choices) in own_options(model).items():
         kind: dict[str, Any] = {"action": "store_true"} if isinstance(default, bool) else {"type": type(default)}
-        try:
-            add_option(own, name, default, help_text, **kind, **({"choices": choices} if choices else {}))
-        except argparse.ArgumentError as error:
-            raise UserError(f"{model.name}, OPTIONS: {error}") from None
+        add_option(own, name, default, help_text, **kind, **({"choices": choices} if choices else {}))
 
 
 def add_option(parser, name: str, default: Any, help_text: str, **options) -> None:

@@ -118,8 +118,8 @@ def test_a_wrong_value_is_told_in_a_line(fit, tmp_path, options, message):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ('"epochs": (1, "no")', "OPTIONS: epochs is a setting of every model file"),
-        ('"out": (1, "no")', "OPTIONS: argument --out: conflicting option string"),
+        ('"epochs": (1, "no")', "OPTIONS: every model file has an option epochs"),
+        ('"out": (1, "no")', "OPTIONS: every model file has an option out"),
         ('"size": 3', "OPTIONS: 'size' is 3, expected (default, help)"),
         ('"size": ("small", "free words")', "OPTIONS: 'size' is ('small', 'free words'), expected"),
     ],
