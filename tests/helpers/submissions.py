@@ -9,6 +9,7 @@ from pathlib import Path
 
 from autograder.assignments.iwae import ASSIGNMENT as IWAE
 from autograder.grading.submission import Submission
+from helpers import right_hierarchical
 
 SOLUTION = IWAE.solution.read_text(encoding="utf-8")
 STUB = IWAE.student_file.read_text(encoding="utf-8")
@@ -969,4 +970,4 @@ def grid_log_posterior(log_joint, area):
 }
 
 
-RIGHT_OF = {IWAE.name: RIGHT, "importance": IMPORTANCE_RIGHT}  # of each assignment
+RIGHT_OF = {IWAE.name: RIGHT, "importance": IMPORTANCE_RIGHT, "hierarchical": right_hierarchical.RIGHT}
