@@ -152,7 +152,7 @@ def two_layers_gradients(remote, draw):
         expect(remote, draw, random_two_layer_case(remote, draw, *sizes, gradients=("parameters",)))
 
 
-POINTS = 24  # along each axis: 576 samples, so few that a loop over them is done in time
+POINTS = 12  # along each axis: 144 samples, so few that a loop over them is done in time
 
 
 @check("todo1", "TwoLayerIWAE.log_weights: the mean weight is p(x), by quadrature")
@@ -163,7 +163,7 @@ def two_layers_evidence(remote, draw):
     eps = torch.cartesian_prod(points, points)[:, None].expand(-1, B, -1).contiguous()  # [k, B, 2]
     log_weight = (weights[:, None] * weights).log().flatten()
     x = draw.binary(B, P)
-    case = two_layer_case(remote, x, eps, *two_layer_network(draw, P, 1, 1, smooth=0.2))
+    case = two_layer_case(remote, x, eps, *two_layer_network(draw, P, 1, 1, smooth=0.1))
     expected = oracles.two_layer_evidence(oracles.Networks(case.model.state_dict()), x).log()
     expect_evidence(remote, draw, case, log_weight, expected, "E_q[exp(log_w)] = p(x), the evidence")
 
