@@ -72,8 +72,8 @@ class Settings:
     def lr_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0.
 
-        The paper's schedule (Burda et al., section 5): lr * 10^(-i/7) for 3^i epochs, i = 0 ... 7. The short one falls
-        from lr in the first epoch to a tenth of it in the last.
+        The paper's schedule (Burda et al., section 5): lr * 10^(-i/7) for 3^i epochs, i = 0 ... 7. The short one
+        begins at lr and ends at a tenth of it.
         """
         if self.preset == "course":
             return self.lr
