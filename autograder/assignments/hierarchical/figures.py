@@ -41,7 +41,7 @@ class Run:
     objective: str
     train_k: int
     given: dict = field(hash=False)  # further settings
-    cost: float  # of a training step beside one of an image's one sample in one layer, roughly
+    cost: float  # of a training step, in steps of the one-layer VAE with one sample, roughly
 
     def settings(self, common):
         given = {"model": f"{LABS}/{self.lab}.py", "objective": self.objective, "train_k": self.train_k}
@@ -120,6 +120,8 @@ def start_worker(stop):
     """Ctrl-C is the parent's, which sets stop."""
     global is_stopped
     is_stopped = stop.is_set
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()  # out of the terminal's reach: a second signal would stop a run before it is saved
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TQDM_DISABLE"] = "1"
     torch.set_num_threads(1)  # as many processes as cores, of one thread each, waste the least
@@ -146,7 +148,7 @@ def one_run(work, run, common, k, images):
         with (work / f"{run.name}.log").open("a") as log, contextlib.redirect_stdout(log):
             train_once(settings, folder)
             result = table.read_result(folder)
-            if not result or (result["k"], result["images"]) != (k, images or result["images"]):
+            if not result or (result["k"], result["limit"]) != (k, images):
                 result = measure(folder, settings, k, images)
     except KeyboardInterrupt:
         return f"{run.name} stopped"
@@ -174,6 +176,7 @@ def measure(folder, settings, k, n_images):
         **accuracy,
         "k": k,
         "images": len(x),
+        "limit": n_images,
         "active": {name: int((lab.activity(mean) > ACTIVE).sum()) for name, mean in means.items()},
         "units": {name: mean.shape[1] for name, mean in means.items()},
         "epochs": len(rows_),

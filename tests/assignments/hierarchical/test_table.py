@@ -67,6 +67,8 @@ def test_a_call_trains_measures_and_goes_on(tmp_path, capsys):
     assert (arrays["log_p_without_labels"] <= arrays["log_p_given_y"].max(0)).all()
     figures.measure_table(work, only=("conditional-iwae-k1",), **TINY)
     assert json.loads(found.read_text()) == first, "what is done is not done again"
+    figures.measure_table(work, only=("conditional-iwae-k1",), **{**TINY, "images": None})
+    assert json.loads(found.read_text())["images"] == 300
     with pytest.raises(UserError, match="1 of 1 runs failed"):
         figures.measure_table(work, only=("conditional-iwae-k1",), **{**TINY, "epochs": 2})
     assert "begun with other settings" in capsys.readouterr().err
