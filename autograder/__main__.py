@@ -142,6 +142,12 @@ def run_reference(arguments):
     print(f"wrote {part.REFERENCE.relative_to(part.ROOT)} and README's table")
 
 
+def run_table(arguments):
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    del given["run"]
+    assignments.get("hierarchical").part("figures").measure_table(**given)
+
+
 def run_demo(arguments):
     assignments.choose().part("demo").demo(arguments.out)
 
@@ -206,6 +212,24 @@ def main():
     command = commands.add_parser("reference", help="train the reference and write solutions/reference.json (an hour)")
     command.add_argument("--work", type=Path, default=Path("runs/reference"), help="folder for its runs")
     command.set_defaults(run=run_reference)
+
+    command = commands.add_parser(
+        "table", help="train every row of the paper's table, measure it, and write the table (four hours on two cores)",
+        description="Train every row of the paper's table. Stopped or killed, the same command goes on where it was."
+    )  # fmt: skip
+    command.add_argument("--work", type=Path, default=Path("runs/table"), help="folder for its runs and the table")
+    command.add_argument("--only", nargs="+", metavar="NAME", help="these runs, such as *-k5 (default: all)")
+    command.add_argument("--workers", type=int, metavar="N", help="processes side by side (default: one for each core)")
+    command.add_argument("--minutes", type=float, metavar="N", help="stop after so long; what was done is kept")
+    command.add_argument("--device", choices=("cpu", "cuda"), help="where to compute (default: cpu)")
+    command.add_argument("--compile", choices=("auto", "on", "off"), help="as of train.py (default: on with cuda)")
+    command.add_argument("--preset", choices=("paper", "paper-short"), help="the schedule (default: paper-short)")
+    command.add_argument("--epochs", type=int, metavar="N", help="of training (default: the preset's)")
+    command.add_argument("--k", type=int, metavar="N", help="samples per image for the test NLL (default: 5000)")
+    command.add_argument("--images", type=int, metavar="N", help="test images, from the first on (default: all)")
+    command.add_argument("--data", choices=("mnist", "digits"), help="dataset (default: mnist where it can be had)")
+    command.add_argument("--seed", type=int, help="of the weights, the order of the images and the noise (default: 0)")
+    command.set_defaults(run=run_table)
 
     command = commands.add_parser("demo", help="train autoencoder, VAE and IWAE for a few epochs and compare them")
     command.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for its runs and the picture")

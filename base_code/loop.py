@@ -117,7 +117,7 @@ def train_epoch(state, images, settings, stop, fast_backward=backward, labels=No
     labels: the classes of the images, one-hot [N, C], for a model that asks for them
     """
     order = torch.Generator().manual_seed((settings.seed * 1_000_003 + state.epoch) % 2**64)
-    batches = torch.randperm(len(images), generator=order).split(settings.batch_size)
+    batches = torch.randperm(len(images), generator=order).to(images.device).split(settings.batch_size)
     for group in state.optimizer.param_groups:
         group["lr"] = settings.lr_at(state.epoch)
     description = f"epoch {state.epoch + 1}/{settings.epochs}"
@@ -125,7 +125,6 @@ def train_epoch(state, images, settings, stop, fast_backward=backward, labels=No
     with tqdm(total=len(batches), desc=description, initial=state.step, leave=False, disable=None) as bar:
         for batch in batches[state.step :]:
             pass_on()
-            batch = batch.to(images.device)
             x = as_input(images[batch])  # [B, P] or [B, C, H, W]
             y = () if labels is None else (labels[batch],)  # [B, C]
             batch_backward = fast_backward if len(batch) == settings.batch_size else backward

@@ -39,7 +39,7 @@ from model_file import (
     reconstructs,
 )
 from outputs import write_atomically, write_json
-from process import compiled, has_cpp_compiler, prepare_device
+from process import compiled, graphed, has_cpp_compiler, prepare_device
 from run_folder import add_figures, read_config
 from settings import Settings, add_settings, auto_data, choose_objective, chosen_model, complete, own_options
 from turns import in_turns
@@ -144,6 +144,8 @@ def prepare(settings, folder, resume):
         raise UserError(f"--batch-size {settings.batch_size}: {settings.data} has only {len(images)} training images")
     torch.manual_seed(settings.seed)
     model = build_model(module, settings).to(device)
+    if settings.preset != "course":
+        initialise_as_published(model, images)
     labels = load_one_hot(settings.data)[0].to(device) if needs_labels(model) else None
     example = [as_input(images[:3]), *([] if labels is None else [labels[:3]])]
     check_model(module, model, settings, *example)
@@ -176,6 +178,20 @@ def load_kernel_as_before(config):
         print(f"notice: {reason}", file=sys.stderr)
 
 
+@torch.no_grad()
+def initialise_as_published(model, images):
+    """The paper's initial weights (Burda et al., section 5): those of Glorot and Bengio 2010, with biases of 0.
+
+    The last bias of a decoder is such that each pixel begins at its mean in the train images, uint8 [N, P].
+    """
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Linear):
+            torch.nn.init.xavier_uniform_(layer.weight)
+            torch.nn.init.zeros_(layer.bias)
+    if hasattr(model, "decoder") and hasattr(model.decoder, "head"):
+        model.decoder.head.bias.copy_(torch.logit(images.float().mean(0) / 255, eps=0.001))
+
+
 def pays_to_compile(settings, images):
     """Whether to compile: as the settings say or, on auto, where a C++ compiler is and the run is long enough."""
     if settings.compile != "auto":
@@ -188,7 +204,8 @@ def compiled_backward(model, settings, *example):
     """example: images and, where the model asks for them, their classes: as many as there are"""
     x, *y = (t.new_zeros(settings.batch_size, *t.shape[1:]) for t in example)
     tried = (model, x, settings.objective, settings.train_k, *y)
-    fast_backward = compiled(backward, tried, settings.compile == "on")
+    fast = graphed if x.device.type == "cuda" else compiled
+    fast_backward = fast(backward, tried, settings.compile == "on")
     model.zero_grad()
     return fast_backward
 

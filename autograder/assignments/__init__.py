@@ -5,7 +5,7 @@ import importlib
 
 from cli import UserError
 
-NAMES = ("iwae", "importance", "pixels")
+NAMES = ("iwae", "importance", "hierarchical", "pixels")
 DEFAULT = "iwae"
 
 

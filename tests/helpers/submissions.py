@@ -9,6 +9,7 @@ from pathlib import Path
 
 from autograder.assignments.iwae import ASSIGNMENT as IWAE
 from autograder.grading.submission import Submission
+from helpers import right_hierarchical
 
 SOLUTION = IWAE.solution.read_text(encoding="utf-8")
 STUB = IWAE.student_file.read_text(encoding="utf-8")
@@ -26,12 +27,20 @@ def appended_to(assignment, base, text):
 def wrong(entry, assignment=IWAE):
     """The reference with one function replaced by a misconception's formula."""
     function = ast.parse(inspect.getsource(entry.formula)).body[0]
-    function.name, function.decorator_list = entry.function, []
-    text = "from torch.distributions import Normal\n" + ast.unparse(function)
-    if method := assignment.signatures.get(f"model.{entry.function}"):
-        owner, _, _ = method.partition(".")
-        text += f"\n\n{owner}.{entry.function} = {entry.function}"
+    signature = assignment.signatures.get(f"model.{entry.function}", entry.function)
+    owner, _, function.name = signature.partition("(")[0].rpartition(".")
+    function.decorator_list = []
+    text = "\n\n".join(["from torch.distributions import Normal", *helpers(entry.formula), ast.unparse(function)])
+    if owner:
+        text += f"\n\n{owner}.{function.name} = {function.name}"
     return appended_to(assignment, assignment.solution.read_text(encoding="utf-8"), text)
+
+
+def helpers(formula):
+    """The sources of the named functions beside a misconception's formula, which it may call."""
+    beside = vars(inspect.getmodule(formula)).items()
+    own = [f for name, f in beside if inspect.isfunction(f) and f.__module__ == formula.__module__ and name != "_"]
+    return map(inspect.getsource, own)
 
 
 RIGHT = {
@@ -1179,4 +1188,9 @@ PixelVAE.log_weights = log_weights
 }
 
 
-RIGHT_OF = {IWAE.name: RIGHT, "importance": IMPORTANCE_RIGHT, "pixels": PIXELS_RIGHT}  # of each assignment
+RIGHT_OF = {  # of each assignment
+    IWAE.name: RIGHT,
+    "importance": IMPORTANCE_RIGHT,
+    "hierarchical": right_hierarchical.RIGHT,
+    "pixels": PIXELS_RIGHT,
+}

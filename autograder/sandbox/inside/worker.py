@@ -95,7 +95,7 @@ class Worker:
     """A submission, and the objects that were created from it."""
 
     def __init__(self, channel):
-        self.channel, self.file_name = channel, ""
+        self.channel, self.file_name, self.owner = channel, "", ""
 
     def answer(self, header, body):
         handler = getattr(self, header["do"])
@@ -123,7 +123,8 @@ class Worker:
         return changed
 
     def create(self, header, weights):
-        """Make the object `model` of a class, with these weights."""
+        """Make the object `model` of a class, with these weights. Its methods are known as the class's, too."""
+        self.owner = header["target"]
         self.model = getattr(self.module, header["target"])(**header["keywords"])
         self.model.to(getattr(torch, header["dtype"])).load_state_dict(weights)
         return {"ok": True}, {}
@@ -135,7 +136,7 @@ class Worker:
         """
         function = self.module
         for name in header["target"].split("."):
-            function = self.model if name == "model" else getattr(function, name)
+            function = self.model if name in ("model", self.owner) else getattr(function, name)
         inputs = {name: tensors[name] for name in header["arguments"]}
         before = {name: tensor.clone() for name, tensor in inputs.items()}
         sources = {name: inputs[name].requires_grad_() for name in header["gradients"] if name in inputs}
