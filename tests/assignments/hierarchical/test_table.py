@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autograder.assignments.hierarchical import figures, table
-from cli import UserError
+from cli import ROOT, UserError
 
 TINY = {"epochs": 1, "data": "digits", "k": 10, "images": 20, "workers": 1}
 
@@ -72,3 +72,48 @@ def test_a_call_trains_measures_and_goes_on(tmp_path, capsys):
     with pytest.raises(UserError, match="1 of 1 runs failed"):
         figures.measure_table(work, only=("conditional-iwae-k1",), **{**TINY, "epochs": 2})
     assert "begun with other settings" in capsys.readouterr().err
+
+
+MEASURED = json.loads((ROOT / "solutions" / "labs" / "hierarchical-table.json").read_text())
+HANDOUT = (ROOT / "assignment" / "labs" / "hierarchical.md").read_text(encoding="utf-8")
+
+
+def gains(first, second, *ks):
+    """(nats, standard error) by which the first row is better than the second, for each k."""
+    found = {row["pair"]: (row["nats"], row["standard_error"]) for row in MEASURED["differences"]}
+    return [found[f"{first}, against {second}, k = {k}"] for k in ks]
+
+
+@pytest.mark.parametrize(
+    "first, second, ks",
+    [
+        ("IWAE, 1 layer", "VAE, 1 layer", (5, 50)),
+        ("VAE, 2 layers", "VAE, 1 layer", (1, 5, 50)),
+        ("IWAE, 2 layers", "IWAE, 1 layer", (1, 5, 50)),
+        ("DReG, 1 layer", "IWAE, 1 layer", (5, 50)),
+        ("conditional IWAE", "IWAE, 1 layer", (1, 5, 50)),
+    ],
+)
+def test_the_paper_s_orders_hold_in_what_was_measured(first, second, ks):
+    assert all(nats > 2 * error for nats, error in gains(first, second, *ks))
+
+
+def test_more_samples_are_better_in_every_row():
+    rows = [row for row in MEASURED["differences"] if "against k =" in row["pair"]]
+    assert len(rows) == 12 and all(row["nats"] > 2 * row["standard_error"] for row in rows)
+
+
+def test_labels_gain_more_than_the_label_that_they_tell():
+    unknown = [row for row in MEASURED["differences"] if "label unknown" in row["pair"]]
+    assert len(unknown) == 3 and all(row["nats"] > 2 * row["standard_error"] for row in unknown)
+
+
+def test_the_handout_s_table_is_what_was_measured():
+    for title, (papers, reproduction) in table.PUBLISHED.items():
+        results = [MEASURED["rows"][title][str(k)] for k in table.COLUMNS]
+        cells = [f"{r['nll']:.2f} ({published:.2f})" for r, published in zip(results, papers or reproduction)]
+        assert f"| {title} | {' | '.join(cells)} |" in HANDOUT
+        assert {(r["k"], r["images"], r["epochs"], r["preset"]) for r in results} == {(5000, 10_000, 70, "paper-short")}
+        assert all(0.225 < r["standard_error"] < 0.245 for r in results)
+        if papers:
+            assert all(r["nll"] - published < 5 for r, published in zip(results, papers))
