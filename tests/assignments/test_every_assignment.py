@@ -12,6 +12,7 @@ from helpers.gradings import OpenSandbox, lost, names
 
 ALL = [assignments.get(name) for name in assignments.NAMES]
 MISTAKES = [(assignment, entry) for assignment in ALL for entry in assignment.misconceptions.values()]
+FIRST = {(assignment.name, entry.function): entry for assignment, entry in reversed(MISTAKES)}.values()
 RIGHT = [(assignment, name) for assignment in ALL for name in submissions.RIGHT_OF[assignment.name]]
 
 
@@ -45,16 +46,19 @@ def test_the_stub_gets_nothing_and_the_reference_everything(assignment, grade):
 @pytest.mark.slow
 @pytest.mark.parametrize(("assignment", "entry"), MISTAKES, ids=called)
 def test_a_misconception_is_caught_in_its_task_and_named(assignment, entry, grade, pytestconfig):
+    """The first of each function, and with --all-levels all: in a grading of the whole file, and in one backwards."""
     task = assignment.task_of(entry.function).id
+    own = [check for check in assignment.checks if check.task == task]
+    is_whole = entry in FIRST or pytestconfig.option.all_levels
     for seed in range(pytestconfig.option.draws):
-        ledger = grade(submissions.wrong(entry, assignment), seed=seed)
+        ledger = grade(submissions.wrong(entry, assignment), seed=seed, checks=assignment.checks if is_whole else own)
         results = lost(ledger)
         assert {result.check.task for result in results} == {task}, seed
         named = {result.misconception for result in results}
         assert entry.id in named, [seed, *(feedback(ledger, result) for result in results)]
-        backwards = [check for check in reversed(assignment.checks) if check.task == task]
-        again = grade(submissions.wrong(entry, assignment), seed=seed, checks=backwards)
-        assert names(again) == names(ledger), "what is named must not depend on the checks that ran before"
+        if is_whole:
+            again = grade(submissions.wrong(entry, assignment), seed=seed, checks=own[::-1])
+            assert names(again) == names(ledger), "what is named must not depend on the checks that ran before"
 
 
 @pytest.mark.slow
