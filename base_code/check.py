@@ -312,15 +312,15 @@ STAND_INS = {
 }
 
 
-def verdicts(model_file, checks=CHECKS):
+def verdicts(model_file, checks=CHECKS, stand_ins=STAND_INS):
     """(TODO, function, "fine" | "not started" | "waits" | "wrong", the lines that explain it) of each function"""
     not_fine = []
     for todo, functions in checks.items():
         for name, check in functions.items():
             word, lines = verdict(name, check, model_file)
-            unready = [callee for callee in STAND_INS.get(name, ()) if callee in not_fine]
+            unready = [callee for callee in stand_ins.get(name, ()) if callee in not_fine]
             if word != "fine" and unready:
-                word, lines = verdict(name, check, model_file, STAND_INS[name])
+                word, lines = verdict(name, check, model_file, stand_ins[name])
                 if word == "fine":
                     word, lines = "waits", [("first", f"get {' and '.join(unready)} right; nothing else is wrong here")]
             if word != "fine":
@@ -391,10 +391,11 @@ def main():
     parser.add_argument("lab", nargs="?", choices=LABS, metavar="LAB", help=f"{' or '.join(LABS)}; none: model.py")
     parser.add_argument("--model", metavar="FILE", help="default: base_code/model.py, or the lab's file")
     arguments = parser.parse_args()
-    path, names, checks = arguments.model or "base_code/model.py", NAMES, CHECKS
+    path, names, checks, stand_ins = arguments.model or "base_code/model.py", NAMES, CHECKS, STAND_INS
     if lab := arguments.lab:
-        path, checks = arguments.model or f"base_code/labs/{lab}.py", importlib.import_module(f"checks.{lab}").CHECKS
-        names = [name for functions in checks.values() for name in functions]
+        path, module = arguments.model or f"base_code/labs/{lab}.py", importlib.import_module(f"checks.{lab}")
+        checks, stand_ins = module.CHECKS, getattr(module, "STAND_INS", {})
+        names = getattr(module, "NAMES", [name for functions in checks.values() for name in functions])
     console = Console(highlight=False, soft_wrap=True)
     try:
         with settings_kept("importing the file", free=("random seed",)):
@@ -403,7 +404,7 @@ def main():
     except Wrong as wrong:
         raise UserError(f"{Path(path).name}: {'; expected '.join(wrong.args[1:])}") from None
     words = set()
-    for todo, name, word, lines in verdicts(model_file, checks):
+    for todo, name, word, lines in verdicts(model_file, checks, stand_ins):
         console.print(f"TODO {todo}  {name:25} [{COLOURS[word]}]{word}[/]")
         for label, text in lines:
             console.print(f"          {label:11} {escape(text)}")
