@@ -5,7 +5,7 @@ import importlib
 
 from cli import UserError
 
-NAMES = ("iwae", "importance")
+NAMES = ("iwae", "importance", "estimators")
 DEFAULT = "iwae"
 
 

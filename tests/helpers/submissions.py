@@ -9,6 +9,7 @@ from pathlib import Path
 
 from autograder.assignments.iwae import ASSIGNMENT as IWAE
 from autograder.grading.submission import Submission
+from helpers import right_estimators
 
 SOLUTION = IWAE.solution.read_text(encoding="utf-8")
 STUB = IWAE.student_file.read_text(encoding="utf-8")
@@ -27,7 +28,7 @@ def wrong(entry, assignment=IWAE):
     """The reference with one function replaced by a misconception's formula."""
     function = ast.parse(inspect.getsource(entry.formula)).body[0]
     function.name, function.decorator_list = entry.function, []
-    text = "from torch.distributions import Normal\n" + ast.unparse(function)
+    text = "import math\n\nfrom torch.distributions import Normal\n" + ast.unparse(function)
     if method := assignment.signatures.get(f"model.{entry.function}"):
         owner, _, _ = method.partition(".")
         text += f"\n\n{owner}.{entry.function} = {entry.function}"
@@ -961,4 +962,4 @@ def grid_log_posterior(log_joint, area):
 }
 
 
-RIGHT_OF = {IWAE.name: RIGHT, "importance": IMPORTANCE_RIGHT}  # of each assignment
+RIGHT_OF = {IWAE.name: RIGHT, "importance": IMPORTANCE_RIGHT, "estimators": right_estimators.RIGHT}  # of each
