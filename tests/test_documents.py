@@ -27,6 +27,8 @@ DOCUMENTS = {  # and the folder from which their links start
     "assignment/hints.md": "assignment",
     "assignment/labs/importance.md": "assignment/labs",
     "assignment/labs/importance-hints.md": "assignment/labs",
+    "assignment/labs/estimators.md": "assignment/labs",
+    "assignment/labs/estimators-hints.md": "assignment/labs",
     "assignment/iwae/iwae.ipynb": "assignment/iwae",
     "slides/README.md": "slides",
     "slides/iwae.md": "slides",
