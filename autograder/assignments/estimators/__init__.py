@@ -32,6 +32,6 @@ ASSIGNMENT = Assignment(
         "gaussian_kl vae_objective_kl miwae_objective ciwae_objective piwae_objectives weighted_objective "
         "stl_objective dreg_objective signal_to_noise IWAE"
     ).split(),
-    has_notebook=False,
+    has_notebook=True,
     beside=BESIDE,
 )
