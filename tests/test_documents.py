@@ -33,6 +33,8 @@ DOCUMENTS = {  # and the folder from which their links start
     "assignment/labs/pixels-hints.md": "assignment/labs",
     "assignment/labs/hierarchical.md": "assignment/labs",
     "assignment/labs/hierarchical-hints.md": "assignment/labs",
+    "assignment/labs/estimators.md": "assignment/labs",
+    "assignment/labs/estimators-hints.md": "assignment/labs",
     "assignment/iwae/iwae.ipynb": "assignment/iwae",
     "slides/README.md": "slides",
     **{deck.source.relative_to(ROOT).as_posix(): f"slides/{deck.name}" for deck in map(Deck, names())},

@@ -5,7 +5,7 @@ import importlib
 
 from cli import UserError
 
-NAMES = ("iwae", "importance", "hierarchical", "pixels")
+NAMES = ("iwae", "importance", "estimators", "hierarchical", "pixels")
 DEFAULT = "iwae"
 
 

@@ -4,6 +4,7 @@ import pytest
 
 import lab
 from helpers.commands import ROOT, SOLUTION
+from studies.estimators import dreg, exact, question, signal_to_noise
 from studies.importance import log_p, posterior, rare_event, vaes
 
 DONE = ("--file", ROOT / "solutions/labs/importance.py", "--model", ROOT / SOLUTION)
@@ -23,6 +24,20 @@ def small(monkeypatch):
         (vaes, "POINTS", 61),
         (posterior, "POINTS", 61),
         (vaes, "dataset", lambda: "digits"),
+        (exact, "DRAWS", 100),
+        (exact, "NUMBERS", (1, 64)),
+        (signal_to_noise, "DRAWS", 4),
+        (signal_to_noise, "EPOCHS", {"digits": 1}),
+        (signal_to_noise, "dataset", lambda: "digits"),
+        (question, "DATA", ("digits",)),
+        (question, "STAGES", 2),
+        (question, "TRAINED", 100),
+        (question, "TESTED", 5),
+        (dreg, "NUMBERS", (1, 2)),
+        (dreg, "TRAINED", 200),
+        (dreg, "TESTED", 5),
+        (dreg, "EPOCHS", 2),
+        (dreg, "dataset", lambda: "digits"),
     ):
         monkeypatch.setattr(module, name, value)
 
@@ -33,6 +48,14 @@ def test_all_parts_of_a_finished_file(command, small, tmp_path):
     assert ended.status == 0, ended.err
     assert "P(more than 70 days) = 3.2115e-05; mean duration 18.2101 days" in ended.out
     for name in ("rare_event.png", "factors.png", "log_p.png", "posterior.png", "posterior.gif"):
+        assert (tmp_path / "out" / name).stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_all_parts_of_the_estimators(command, small, tmp_path):
+    ended = command(lab, "estimators", "--file", ROOT / "solutions/labs/estimators.py", "--out", tmp_path / "out")
+    assert ended.status == 0, ended.err
+    for name in ("exact.png", "signal_to_noise.png", "question.png", "dreg.png"):
         assert (tmp_path / "out" / name).stat().st_size > 10_000
 
 
