@@ -132,5 +132,5 @@ def critical(factor):
 
 
 # The q with the smallest variance for 70 days of all that stretch each task by a factor of its own: where the gradient
-# of second_moment is 0, which tests/assignments/importance/test_exact.py tells.
+# of second_moment is 0, which tests/assignments/importance/test_importance_exact.py tells.
 BEST = (3.976, 3.533, 1.175, 6.704, 1.139, 1.451, 1.046, 1.333, 1.224, 1.606)
