@@ -97,7 +97,11 @@ def test_the_zip_holds_what_is_needed_and_nothing_else():
     needed = {f for path in imported.split() for f in names if path == str(ROOT / f)}
     data = {"autograder/assignments/iwae/points.toml", "autograder/reports/report.html.jinja"}
     data |= {"solutions/reference.json", "pyproject.toml"}
-    inside = {"autograder/sandbox/inside/worker.py", "autograder/sandbox/inside/zygote.py"}
+    inside = {f"autograder/sandbox/inside/{name}.py" for name in ("worker", "zygote", "forkserver")}
+    inside |= {
+        "autograder/authoring/__init__.py",
+        "autograder/authoring/markers.py",
+    }  # of what labs import from the core
     base_code = {f"base_code/{path.name}" for path in (ROOT / "base_code").glob("*.*") if path.suffix in (".py", ".c")}
     assert base_code <= names  # a model.py may import what lies beside it
     assert names - needed - base_code == data | inside | {"setup.sh", "run_autograder", "requirements.txt"}

@@ -271,11 +271,13 @@ def test_where_no_process_is_free_the_other_sandboxes_go_on(server, tmp_path):
 import os
 from imports_torch import serve
 forks, fork = iter([True, False]), os.fork
+def me():  # a sandbox counts its processes anew
+    return os.getpid(), os.readlink("/proc/self/ns/pid")
 def fork_or_fail():
-    if os.getpid() == server and not next(forks, True):
+    if me() == server and not next(forks, True):
         raise BlockingIOError(11, "no process is free")
     return fork()
-server, os.fork = os.getpid(), fork_or_fail
+server, os.fork = me(), fork_or_fail
 """)
     files = [*server.files, tmp_path / "fails_once.py"]
     other = forkserver("fails_once", files, server.level)
@@ -330,7 +332,8 @@ def test_many_sandboxes_one_after_another_leave_nothing(server):
     before = held()
     for _ in range(30):
         use()
-    assert held() == before
+    processes, *held_by_each = held()
+    assert processes <= before[0] and held_by_each == list(before[1:])  # those of an earlier test may have gone since
 
 
 @pytest.mark.slow
