@@ -11,11 +11,13 @@ import math
 import torch
 
 from autograder.assignments.estimators import ASSIGNMENT, oracles
+from autograder.assignments.iwae import oracles as core
 from autograder.assignments.iwae.inputs import random_weights, spread
 from autograder.grading import judge
 from autograder.grading.assignment import Checks
 from autograder.grading.invariants import expect_independence, expect_no_side_effects
 from autograder.grading.judge import TOLERANCE, Case, describe_call
+from autograder.grading.quadrature import tensor_grid
 from autograder.grading.verdicts import Lost
 
 CHECKS = Checks(ASSIGNMENT.points)
@@ -286,7 +288,7 @@ def weighted_case(log_w, gradients=(), is_extreme=False):
         {"log_w": log_w},
         oracles.weighted,
         SURROGATE,
-        (oracles.normalised(log_w) * log_w.double().abs()).sum(0) * rounding(log_w),
+        (core.normalised(log_w) * log_w.double().abs()).sum(0) * rounding(log_w),
         gradients=gradients,
         is_extreme=is_extreme,
     )
@@ -334,7 +336,7 @@ def expect_unbiased(remote, draw, case_of, k, stopped):
     are not stopped the decoder's c is compared too.
     """
     model = linear_gaussian(draw)
-    noise, chances = oracles.tensor_grid(k, POINTS[k])
+    noise, chances = tensor_grid(k, POINTS[k])
     log_w = model.log_weights(noise, stopped)  # [k, N]: an image for each point of the grid
     case = case_of(log_w.detach(), ("log_w",))
     answer = remote.call(case.task, case.target, case.inputs, case.gradients, chances, draw.seed())

@@ -5,11 +5,11 @@ Nothing here comes from solutions/labs/estimators.py; tests/assignments/estimato
 
 import math
 
-import numpy as np
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
 from autograder.assignments.iwae import oracles as core
+from autograder.grading.quadrature import tensor_grid
 
 
 def gaussian_kl(mu, sigma):
@@ -26,12 +26,6 @@ def kl_scale(mu, sigma):
 def kl_gradient_scale(cotangent, mu, sigma):
     """The sizes of the terms of its gradients, for a cotangent of these sizes, as {name: tensor}."""
     return {"mu": cotangent[:, None] * mu.abs(), "sigma": cotangent[:, None] * (sigma + 1 / sigma)}
-
-
-def normalised(log_w):
-    """Weights that sum to 1 over the samples, from numpy: constants.  [k, ...] -> [k, ...]"""
-    a = log_w.detach().double().numpy()
-    return torch.as_tensor(np.exp(a - np.logaddexp.reduce(a, 0, keepdims=True)))
 
 
 def miwae(log_w):
@@ -51,12 +45,12 @@ def piwae(log_w):
 
 def weighted(log_w):
     """sum w log_w with constant normalised weights w: the STL objective of stopped log weights too.  [k, B] -> [B]"""
-    return (normalised(log_w) * log_w.nan_to_num(neginf=0.0)).sum(0)
+    return (core.normalised(log_w) * log_w.nan_to_num(neginf=0.0)).sum(0)
 
 
 def dreg(log_w):
     """The same with the squares of the weights.  [k, B] -> [B]"""
-    return (normalised(log_w) ** 2 * log_w).sum(0)
+    return (core.normalised(log_w) ** 2 * log_w).sum(0)
 
 
 class Network(core.Network):
@@ -110,11 +104,3 @@ class LinearGaussian:
         """log p(x), x ~ N(0, c^2 + s^2)."""
         variance = self.c.item() ** 2 + self.s**2
         return -0.5 * (math.log(2 * math.pi * variance) + self.x**2 / variance)
-
-
-def tensor_grid(k, n):
-    """Gauss-Hermite points of k independent N(0, 1), and their weights: sum(weight * f(point)) is E[f].  [k, N], [N]"""
-    points, weights = core.gauss_hermite(n)
-    grids = torch.meshgrid(*[points] * k, indexing="ij")
-    products = torch.stack(torch.meshgrid(*[weights] * k, indexing="ij")).prod(0)
-    return torch.stack([grid.flatten() for grid in grids]), products.flatten()

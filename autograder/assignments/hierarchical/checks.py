@@ -13,6 +13,7 @@ from autograder.assignments.hierarchical import ASSIGNMENT, oracles
 from autograder.grading.assignment import Checks
 from autograder.grading.invariants import expect_independence, expect_no_side_effects
 from autograder.grading.judge import Case, describe_call, expect, value_fault
+from autograder.grading.quadrature import gauss_hermite, tensor_grid
 from autograder.grading.verdicts import Lost
 
 CHECKS = Checks(ASSIGNMENT.points)
@@ -159,13 +160,12 @@ POINTS = 12  # along each axis: 144 samples, so few that a loop over them is don
 def two_layers_evidence(remote, draw):
     """With one unit in each layer, E_q[w] = p(x) can be integrated on both sides, whatever the networks are."""
     B, P = draw.sizes(2)
-    points, weights = oracles.gauss_hermite(POINTS)
-    eps = torch.cartesian_prod(points, points)[:, None].expand(-1, B, -1).contiguous()  # [k, B, 2]
-    log_weight = (weights[:, None] * weights).log().flatten()
+    noise, chances = tensor_grid(2, POINTS)  # [2, k], [k]
+    eps = noise.T[:, None].expand(-1, B, -1).contiguous()  # [k, B, 2]
     x = draw.binary(B, P)
     case = two_layer_case(remote, x, eps, *two_layer_network(draw, P, 1, 1, smooth=0.1))
     expected = oracles.two_layer_evidence(oracles.Networks(case.model.state_dict()), x).log()
-    expect_evidence(remote, draw, case, log_weight, expected, "E_q[exp(log_w)] = p(x), the evidence")
+    expect_evidence(remote, draw, case, chances.log(), expected, "E_q[exp(log_w)] = p(x), the evidence")
 
 
 def expect_evidence(remote, draw, case, log_weight, expected, right):
@@ -306,7 +306,7 @@ def conditional_evidence(remote, draw):
     """With one latent unit, for the same images with every label."""
     for prior in ("standard", "label"):
         B, P, C = draw.sizes(3)
-        points, weights = oracles.gauss_hermite(64)
+        points, weights = gauss_hermite(64)
         x, y = draw.binary(B, P).repeat(C, 1), torch.eye(C).double().repeat_interleave(B, 0)  # [C B, .]
         eps = points[:, None, None].expand(-1, len(x), 1).contiguous()
         case = conditional_case(remote, x, eps, y, *conditional_network(draw, P, C, 1, prior, smooth=0.2))

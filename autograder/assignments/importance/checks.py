@@ -10,6 +10,7 @@ import functools
 import torch
 
 from autograder.assignments.importance import ASSIGNMENT, oracles
+from autograder.assignments.iwae import oracles as core
 from autograder.grading.assignment import Checks
 from autograder.grading.invariants import expect_independence, expect_no_side_effects
 from autograder.grading.judge import TOLERANCE, Case, expect
@@ -62,7 +63,7 @@ def rounding(log_w):
 
 def off_ties(draw, log_w, n):
     """Uniform numbers, none within 1e-3 of an end of an interval, so that rounding never decides.  [n, B]"""
-    ends = torch.cat([torch.zeros_like(log_w[:1]).double(), oracles.normalised(log_w).cumsum(0)])  # [k + 1, B]
+    ends = torch.cat([torch.zeros_like(log_w[:1]).double(), core.normalised(log_w).cumsum(0)])  # [k + 1, B]
     u = draw.uniform(0, 1, n, log_w.shape[1])
     while (near := (u[:, None] - ends).abs().amin(1) < 1e-3).any():
         u = torch.where(near, draw.uniform(0, 1, *u.shape), u)

@@ -15,6 +15,7 @@ from autograder.assignments.iwae.inputs import random_weights, reference_model, 
 from autograder.grading.assignment import Checks
 from autograder.grading.invariants import expect_independence, expect_no_side_effects
 from autograder.grading.judge import TOLERANCE, Case, describe_call, expect, value_fault
+from autograder.grading.quadrature import gauss_hermite, tensor_grid, trapezoid
 from autograder.grading.verdicts import Lost
 
 CHECKS = Checks(ASSIGNMENT.points)
@@ -254,7 +255,7 @@ def log_weights_gradients(remote, draw):
 def log_weights_evidence(remote, draw):
     """With one latent unit, E_q[w] = p(x) can be integrated on both sides, whatever the network is."""
     B, P = draw.sizes(2)
-    points, width = oracles.trapezoid(25.0, 501)  # of eps: wide enough for a q of standard deviation 0.3
+    points, width = trapezoid(25.0, 501)  # of eps: wide enough for a q of standard deviation 0.3
     eps = points.view(-1, 1, 1).expand(-1, B, 1).contiguous()
     x = draw.binary(B, P)
     keywords, weights = network(draw, P, 1, True, head=0.25)
@@ -321,7 +322,7 @@ def vae_gradients(remote, draw):
 def vae_elbo(remote, draw):
     """log w is quadratic in eps there, so that Gauss-Hermite quadrature of it is exact."""
     model = linear_gaussian(draw)
-    points, weights = oracles.gauss_hermite(32)
+    points, weights = gauss_hermite(32)
     log_w = model.log_weights(points)[None].repeat(2, 1)  # [k, B]: k equal samples, an image for each point
     answer = expect(remote, draw, mean_case(log_w))
     expect_bound(answer.output, weights, model.elbo(), model.log_evidence(), "vae_objective", log_w)
@@ -473,12 +474,10 @@ def iwae_gradients(remote, draw):
 @check("todo3", "iwae_objective: ELBO < L_2 < log p(x), by quadrature")
 def iwae_bound(remote, draw):
     model = linear_gaussian(draw)
-    points, weights = oracles.gauss_hermite(32)
-    n = len(points)
-    log_w = torch.stack([model.log_weights(points).repeat_interleave(n), model.log_weights(points).repeat(n)])
+    eps, chances = tensor_grid(2, 32)
+    log_w = model.log_weights(eps)  # [k, B]: an image for each pair of points
     answer = expect(remote, draw, bound_case(log_w))
-    pairs = (weights[:, None] * weights).flatten()
-    expect_bound(answer.output, pairs, model.elbo(), model.log_evidence(), "iwae_objective", log_w, k=2)
+    expect_bound(answer.output, chances, model.elbo(), model.log_evidence(), "iwae_objective", log_w, k=2)
 
 
 @check("todo3", "iwae_objective: one sample, k = B, images independent of each other")

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch.distributions import AffineTransform, Bernoulli, Independent, Normal
 
+from autograder.grading.quadrature import trapezoid
+
 
 def gaussian_log_likelihood(z, mu, sigma):
     """log N(z; mu, diag(sigma^2)).  [..., D] -> [...]"""
@@ -45,18 +47,31 @@ def log_mean_exp(a, dim=0):
     return value + linear - linear.detach()
 
 
+def normalised(log_w):
+    """Weights that sum to 1 over the samples, from numpy: constants.  [k, ...] -> [k, ...]"""
+    numbers = log_w.detach().double().numpy()
+    return torch.as_tensor(np.exp(numbers - np.logaddexp.reduce(numbers, axis=0, keepdims=True)))
+
+
 class Network:
     """The encoder and the decoder of the model file, from their weights alone (a state dict)."""
 
     def __init__(self, weights, tied):
         self.weights, self.tied = weights, tied
 
-    def layers(self, part, h):
-        """The tanh layers of a part, then its linear head."""
+    def linear(self, name, h):
+        return h @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+
+    def body(self, part, h):
+        """The tanh layers of a part."""
         names = [n for n in self.weights if n.startswith(f"{part}.body") and n.endswith("weight")]
         for name in names:
-            h = torch.tanh(h @ self.weights[name].T + self.weights[name.replace("weight", "bias")])
-        return h @ self.weights[f"{part}.head.weight"].T + self.weights[f"{part}.head.bias"]
+            h = torch.tanh(self.linear(name.removesuffix(".weight"), h))
+        return h
+
+    def layers(self, part, h):
+        """The same, then its linear head."""
+        return self.linear(f"{part}.head", self.body(part, h))
 
     def encode(self, x):
         """[B, P] -> mu [B, D], sigma [B, D]"""
@@ -83,18 +98,6 @@ class Network:
         prior = Normal(0.0, 1.0).log_prob(z).exp() * width
         likelihood = self.log_likelihood(x, z.view(-1, 1, 1).expand(-1, len(x), 1)).exp()  # [N, B]
         return prior @ likelihood
-
-
-def trapezoid(end, n):
-    """n points from -end to end, and the distance between two of them."""
-    points = torch.linspace(-end, end, n, dtype=torch.float64)
-    return points, 2 * end / (n - 1)
-
-
-def gauss_hermite(n):
-    """Points and weights with which sum(weight * f(point)) is the mean of f under N(0, 1).  two [n]"""
-    points, weights = np.polynomial.hermite_e.hermegauss(n)
-    return torch.as_tensor(points), torch.as_tensor(weights / math.sqrt(2 * math.pi))
 
 
 class LinearGaussian:

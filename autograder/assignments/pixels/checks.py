@@ -13,6 +13,7 @@ from autograder.assignments.pixels import ASSIGNMENT, oracles
 from autograder.grading.assignment import Checks
 from autograder.grading.invariants import expect_independence, expect_no_side_effects
 from autograder.grading.judge import TOLERANCE, Case, describe_call, expect, value_fault
+from autograder.grading.quadrature import trapezoid
 from autograder.grading.verdicts import Lost
 
 CHECKS = Checks(ASSIGNMENT.points)
@@ -461,7 +462,7 @@ def log_weights_far(remote, draw):
 def log_weights_evidence(remote, draw):
     """With one latent unit, E_q[w] = p(x) can be integrated on both sides, whatever the network is."""
     B, shape = 2, (1, 4, 4)
-    points, width = oracles.trapezoid(10.0, 101)
+    points, width = trapezoid(10.0, 101)
     eps = points.view(-1, 1, 1).expand(-1, B, 1).contiguous()
     keywords, weights = network(draw, shape, 1, 1, spread=0.1)
     weights["encoder.head.weight"] *= 0.1  # so that q stays near N(0, 1)

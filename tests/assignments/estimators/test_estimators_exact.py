@@ -5,8 +5,8 @@ import torch
 
 from autograder.assignments.estimators import ASSIGNMENT, oracles
 from autograder.assignments.estimators.checks import POINTS, UNBIASED, exact_network, linear_gaussian, network
-from autograder.assignments.iwae import oracles as core
 from autograder.grading.judge import Draw
+from autograder.grading.quadrature import gauss_hermite, tensor_grid
 
 SOLUTION = ASSIGNMENT.reference
 EXAMPLE = {"x": 1.2, "s": 0.7, "m": 0.3, "r": 0.8}
@@ -14,7 +14,7 @@ EXAMPLE = {"x": 1.2, "s": 0.7, "m": 0.3, "r": 0.8}
 
 def test_the_divergence_agrees_with_its_integral():
     mu, sigma = torch.tensor([[0.5]]).double(), torch.tensor([[0.3]]).double()
-    points, weights = core.gauss_hermite(20)
+    points, weights = gauss_hermite(20)
     z = mu + sigma * points
     normal = torch.distributions.Normal
     log_ratio = normal(mu, sigma).log_prob(z) - normal(0.0, 1.0).log_prob(z)
@@ -43,7 +43,7 @@ def test_the_gradient_of_the_exact_bound_is_its_slope(k):
 def test_what_a_grid_of_the_checks_misses_is_a_tenth_of_what_they_allow(k):
     for seed in range(5):
         model = linear_gaussian(Draw(seed, "grid"))
-        noise, chances = oracles.tensor_grid(k, POINTS[k])
+        noise, chances = tensor_grid(k, POINTS[k])
         average = model.gradient(chances @ oracles.dreg(model.log_weights(noise, stopped=True)))[:2]
         right = model.gradient(model.bound(k))[:2]
         assert (average - right).abs().max() < UNBIASED / 5 * right.abs().max()

@@ -10,6 +10,7 @@ from torch.distributions import MultivariateNormal, Normal
 
 from autograder.assignments.hierarchical import ASSIGNMENT, checks, oracles
 from autograder.grading.judge import Draw
+from autograder.grading.quadrature import gauss_hermite
 
 SOLUTION = ASSIGNMENT.reference
 
@@ -88,7 +89,7 @@ def test_the_evidence_of_two_layers_is_a_mean_over_both_noises(draw):
     """By another quadrature, over the noise of ancestral samples."""
     _, weights = checks.two_layer_network(draw, 3, 1, 1, smooth=0.3)
     networks, x = oracles.Networks(weights), draw.binary(2, 3)
-    points, weight = oracles.gauss_hermite(60)
+    points, weight = gauss_hermite(60)
     _, z1 = oracles.ancestral(networks, torch.cartesian_prod(points, points))  # [n, 1]
     likelihood = networks.log_likelihood(x, z1[:, None].expand(-1, 2, 1)).exp()  # [n, B]
     found = (weight[:, None] * weight).flatten() @ likelihood
