@@ -219,7 +219,6 @@ def add_option(parser, name: str, default: Any, help_text: str, **options) -> No
 
 def asked(name: str, model: Path) -> dict[str, Any]:
     """What the model file says of the values of a setting, as options of argparse."""
-    objectives = read_literal(model, "OBJECTIVES")
-    if name == "objective" and objectives:
+    if name == "objective" and (objectives := read_literal(model, "OBJECTIVES")):
         return {"metavar": f"{{{','.join(objectives)}}}"}
     return {"choices": ("auto", *offered_data(model)), "metavar": None} if name == "data" else {}

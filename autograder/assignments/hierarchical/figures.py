@@ -25,11 +25,10 @@ from model_file import import_file, needs_labels
 from outputs import owned_folder
 from run_folder import load_run, read_config
 from settings import complete
-from studies.hierarchical.latents import q_means
+from studies.hierarchical.latents import ACTIVE, q_means
 from train import read_metrics, train_once
 
 LABS = "solutions/labs"
-ACTIVE = 0.01  # a unit is active if its posterior mean varies more over the images (Burda et al., section 5.2)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from tqdm import tqdm
 from data import load_binarized_test, load_grey
 from settings import complete
 from studies.estimators.fits import difference, fit, nll
-from studies.importance.vaes import dataset
+from studies.runs import dataset
 from studies.tables import print_table
 
 NUMBERS = (1, 5, 20)  # of samples, k

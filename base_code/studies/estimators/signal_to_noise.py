@@ -4,11 +4,11 @@ import torch
 from tqdm import tqdm
 
 from data import load_binarized_test
-from model_file import PARTS, trained
+from model_file import PARTS
+from model_file import trained as trained_weights
 from settings import complete
 from studies.estimators.ratios import BUDGET, SPLITS, draw, ratio, row
-from studies.importance.vaes import dataset
-from studies.importance.vaes import trained as trained_run
+from studies.runs import dataset, trained
 from studies.tables import print_table
 
 EPOCHS = {"mnist": 4, "digits": 40}
@@ -22,7 +22,7 @@ def study(lab, out, model_file):
     """Signal to noise of each estimator on a trained network, encoder and decoder apart"""
     data = dataset()
     given = {"objective": "iwae", "model": lab.__file__, "train_k": 10, "test_k": 1, "compile": "off"}
-    model = trained_run(complete({**given, "epochs": EPOCHS[data]}, data), out / "iwae")
+    model = trained(complete({**given, "epochs": EPOCHS[data]}, data), out / "iwae")
     x = load_binarized_test(data)[:IMAGES]
     compared = [(name, 1, k) for name in NAMES for k in NUMBERS] + [("ciwae", 1, BUDGET)]
     compared += [("miwae", *split) for split in SPLITS[:-1]] + [("piwae", *split) for split in SPLITS[1:-1]]
@@ -41,7 +41,7 @@ def measured(lab, model, x, name, m, k):
     """{part: what ratio gives} of the gradients of one estimator."""
     torch.manual_seed(m * 1000 + k)
     model.m = m
-    weights = {part: trained(getattr(model, part)) for part in PARTS}
+    weights = {part: trained_weights(getattr(model, part)) for part in PARTS}
     draws = {part: torch.empty(DRAWS, sum(w.numel() for w in weights[part])) for part in PARTS}
     for number in range(DRAWS):
         eps = torch.randn(m * k, len(x), model.d_latent)

@@ -4,7 +4,8 @@ from matplotlib.figure import Figure
 
 from data import load_labels, load_test
 from studies.hierarchical.latents import posterior_means
-from studies.hierarchical.runs import dataset, trained
+from studies.hierarchical.runs import trained
+from studies.runs import dataset
 
 IMAGES, SAMPLES = 2_000, 100  # test images, and samples of q for each posterior mean
 

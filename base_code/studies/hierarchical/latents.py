@@ -4,6 +4,7 @@ import torch
 
 from model_file import has_networks
 
+ACTIVE = 0.01  # a unit is active if its posterior mean varies more over the images (Burda et al., section 5.2)
 SAMPLES = 50  # of z1, over which the mean of z2 under q is averaged
 TOGETHER = 500  # images at a time
 

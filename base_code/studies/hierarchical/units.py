@@ -4,12 +4,12 @@ import torch
 from matplotlib.figure import Figure
 
 from data import load_test
-from studies.hierarchical.latents import q_means
-from studies.hierarchical.runs import dataset, trained
+from studies.hierarchical.latents import ACTIVE, q_means
+from studies.hierarchical.runs import trained
+from studies.runs import dataset
 from studies.tables import print_table
 
 NUMBERS = (1, 5, 20)  # of samples per image while training
-ACTIVE = 0.01  # above this the paper calls a unit active
 
 
 def study(lab, out, model_file):

@@ -1,28 +1,19 @@
 """The VAEs of the lab, trained once and kept, their log p(x | z), and a grid of two latent units."""
 
 import dataclasses
-import functools
 import math
 import shutil
 
 import torch
 from torch.nn import functional as F
 
-from data import choose
 from model_file import Unfinished
-from run_folder import load_run
 from settings import complete
-from train import train_once
+from studies.runs import dataset, trained
 
 EPOCHS = {"mnist": 6, "digits": 60}
 REACH, POINTS = 6.0, 241  # the grid: [-6, 6] along each axis
 TOGETHER = 10_000  # latents that are decoded at once
-
-
-@functools.cache
-def dataset():
-    """The dataset of all the VAEs. To look for it can take seconds, and may print a notice: once is enough."""
-    return choose("auto")
 
 
 def vae_settings(model_file, d_latent):
@@ -34,16 +25,15 @@ def vae_settings(model_file, d_latent):
 def trained_vae(out, model_file, d_latent):
     """The VAE with D latent units, and its settings. Its run is in the folder out."""
     settings = vae_settings(model_file, d_latent)
-    return trained(settings, out / f"vae-{d_latent}"), settings
+    return trained_core(settings, out / f"vae-{d_latent}"), settings
 
 
-def trained(settings, folder):
-    """The model of the run in the folder, which is trained unless it is finished."""
+def trained_core(settings, folder):
+    """The core's model of the run in the folder, which is trained unless it is finished."""
     try:
-        train_once(settings, folder)
-    except Unfinished as todo:  # of the core, whose TODOs have the same numbers as the lab's
+        return trained(settings, folder)
+    except Unfinished as todo:  # its TODOs have the same numbers as the lab's
         raise Unfinished(f"{settings.model}, which is trained here, has {todo}") from None
-    return load_run(folder, "cpu")[2]
 
 
 def vae_while_it_trains(out, model_file):
@@ -57,7 +47,7 @@ def vae_while_it_trains(out, model_file):
             shutil.rmtree(half_copied, ignore_errors=True)
             shutil.copytree(before, half_copied)
             half_copied.rename(folder)
-        yield epochs, trained(dataclasses.replace(settings, epochs=epochs), folder)
+        yield epochs, trained_core(dataclasses.replace(settings, epochs=epochs), folder)
         before = folder
 
 

@@ -7,11 +7,10 @@ from torch.distributions import Categorical
 from data import load_grey
 from evaluate import estimate
 from model_file import load_model_file
-from run_folder import load_run
 from settings import complete
+from studies import runs
 from studies.pixels.bits import ARTICLE, PHOTOGRAPHS, baselines, row
 from studies.tables import print_table
-from train import train_once
 
 MIXTURES = (1, 5)  # components
 EPOCHS, TEST_K = 10, 500
@@ -53,8 +52,7 @@ def with_error(values, digits):
 def trained(lab, folder, components):
     """The model of the run in the folder, which is trained unless it is finished."""
     given = {"objective": "vae", "model": lab.__file__, "components": components, "compile": "off"}
-    train_once(complete({**given, "epochs": EPOCHS, "test_k": 1}, "patches"), folder)
-    return load_run(folder, "cpu")[2]
+    return runs.trained(complete({**given, "epochs": EPOCHS, "test_k": 1}, "patches"), folder)
 
 
 @torch.no_grad()

@@ -1,7 +1,6 @@
-"""The lab's handout states numbers that are computed here, its points are the autograder's, its sections exist."""
+"""The lab's handout states numbers that are computed here."""
 
 import math
-import re
 
 import torch
 
@@ -18,17 +17,6 @@ def zeroed(model):
         for weight in model.parameters():
             weight.zero_()
     return model
-
-
-def test_feedback_points_to_sections():
-    sections = {re.match(r"handout of the lab, ([^;]+)", entry.read)[1] for entry in ASSIGNMENT.misconceptions.values()}
-    assert sections <= set(re.findall(r"^## (.+)$", TEXT, re.MULTILINE))
-
-
-def test_the_points_are_those_of_the_autograder():
-    rows = re.findall(r"^\| TODO (\d) \| (.*?) \|.*\| (\d+) \|$", TEXT, re.MULTILINE)
-    expected = [(task.id[-1], task.functions, sum(ASSIGNMENT.points[task.id].values())) for task in ASSIGNMENT.tasks]
-    assert [(n, tuple(re.findall(r"[\w.]+", names)), int(points)) for n, names, points in rows] == expected
 
 
 @torch.no_grad()
