@@ -5,8 +5,9 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from data import load_binarized_test, load_grey
+from evaluate import estimate
 from settings import complete
-from studies.estimators.fits import difference, fit, nll
+from studies.estimators.fits import difference, fit
 from studies.runs import dataset
 from studies.tables import print_table
 
@@ -30,7 +31,7 @@ def study(lab, out, model_file):
             for objective in ("iwae", "dreg"):
                 bar.set_description(f"{objective}, k = {k}")
                 runs = [trained(lab, data, objective, k, seed, images, rates, bar) for seed in SEEDS]
-                found[objective, k] = torch.stack([nll(model, x, 1_000) for model in runs])  # [seeds, B]
+                found[objective, k] = torch.stack([-estimate(lab, model, x, 1_000)[0] for model in runs])  # [seeds, B]
     gains = {k: found["dreg", k] - found["iwae", k] for k in NUMBERS}
     rows = [
         {

@@ -1,12 +1,9 @@
-"""Short trainings of the lab's model on binary images, and the NLL that they reach."""
+"""Short trainings of the lab's model on binary images, and how far apart two of them are."""
 
 import torch
 
 from data import binarize
 from loop import backward
-from studies.importance.vaes import log_mean_exp
-
-TOGETHER = 20_000  # samples of all images that are decoded at once
 
 
 def fit(model, objective, k, images, rates, batch_size, bar):
@@ -21,17 +18,6 @@ def fit(model, objective, k, images, rates, batch_size, bar):
             optimizer.step()
             bar.update()
         yield
-
-
-@torch.no_grad()
-def nll(model, x, k):
-    """-log p(x) of each image, from k samples, with the same noise for every model.  [B, P] -> [B]"""
-    noise = torch.Generator().manual_seed(5)
-    parts = []
-    for images in x.split(max(1, TOGETHER // k)):
-        eps = torch.randn(k, len(images), model.d_latent, generator=noise)
-        parts.append(-log_mean_exp(model.log_weights(images, eps)))
-    return torch.cat(parts)
 
 
 def difference(first, second):

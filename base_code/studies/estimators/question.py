@@ -5,8 +5,9 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from data import choose, load_binarized_test, load_grey
+from evaluate import estimate
 from settings import complete
-from studies.estimators.fits import difference, fit, nll
+from studies.estimators.fits import difference, fit
 from studies.tables import print_table
 
 DATA = ("silhouettes", "omniglot", "digits")  # the first that can be had
@@ -38,7 +39,7 @@ def study(lab, out, model_file):
             curves[objective] = []
             for epoch, _ in enumerate(fit(model, objective, K, images, rates, BATCH, bar), start=1):
                 if epoch & (epoch + 1) == 0:  # the end of a stage
-                    last[objective] = nll(model, x, 500)
+                    last[objective] = -estimate(lab, model, x, 500)[0]
                     curves[objective].append((epoch, last[objective].mean().item()))
     rows = [
         {
