@@ -174,6 +174,13 @@ class Assignment:
     def folder(self) -> Path:
         return ROOT / "autograder" / "assignments" / self.name
 
+    def model(self, kind: str, keywords: dict[str, Any], weights: dict[str, Any] | None = None) -> Any:
+        """The reference's object of a class, in float64, with these weights (a state dict) or with fresh ones."""
+        model = getattr(self.reference, kind)(**keywords).double()
+        if weights is not None:
+            model.load_state_dict(weights)
+        return model
+
     def task(self, id: str) -> Task:
         return next(task for task in self.tasks if task.id == id)
 

@@ -404,8 +404,6 @@ def stopped_case(remote, x, eps, keywords, weights, part=None):
     """Values; or the gradients to the weights of a part, encoder or decoder."""
     oracle = oracles.Network(weights)
     remote.create("todo4", "IWAE", keywords, weights, "float64")
-    model = ASSIGNMENT.reference.IWAE(**keywords).double()
-    model.load_state_dict(weights)
     return Case(
         "todo4",
         "model.stopped_log_weights",
@@ -416,7 +414,7 @@ def stopped_case(remote, x, eps, keywords, weights, part=None):
         {},
         ("parameters",) if part else (),
         {name: weight for name, weight in weights.items() if part and name.startswith(part)},
-        model,
+        ASSIGNMENT.model("IWAE", keywords, weights),
     )
 
 

@@ -26,19 +26,11 @@ TWO_LAYERS, CONDITIONAL = "TwoLayerIWAE", "ConditionalIWAE"
 NARROW, WIDE = (math.log(1e-3), 0.0), (0.0, math.log(1e3))  # of log(sigma)
 
 
-def model_of(kind, keywords, weights=None):
-    """The reference's model with these weights, or with fresh ones."""
-    model = getattr(ASSIGNMENT.reference, kind)(**keywords).double()
-    if weights:
-        model.load_state_dict(weights)
-    return model
-
-
 def random_weights(draw, kind, keywords, smooth=1.0):
     """A state dict for the model. smooth scales what leaves the Gaussians, and what latents go into: with a small one
     all of them are near N(0, I), and what follows from them is nearly linear, so that quadrature converges fast."""
     weights = {}
-    for name, weight in model_of(kind, keywords).state_dict().items():
+    for name, weight in ASSIGNMENT.model(kind, keywords).state_dict().items():
         size = 1 / math.sqrt(weight.shape[-1]) if weight.ndim == 2 else 0.5
         part, layer, *_ = name.split(".")
         is_scaled = layer in ("mu", "log_sigma") or (part in ("q_z2", "p_z1", "decoder") and ".body.0.weight" in name)
@@ -76,7 +68,7 @@ def model_case(remote, task, kind, method, keywords, weights, inputs, oracle, ri
     remote.create(task, kind, keywords, weights, "float64")
     if options.get("gradients"):
         options["parameters"] = weights
-    reference = model_of(kind, keywords, weights)
+    reference = ASSIGNMENT.model(kind, keywords, weights)
     return Case(task, f"{kind}.{method}", inputs, oracle, right, scale, model=reference, **options)
 
 

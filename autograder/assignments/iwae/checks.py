@@ -11,7 +11,7 @@ import math
 import torch
 
 from autograder.assignments.iwae import ASSIGNMENT, oracles
-from autograder.assignments.iwae.inputs import random_weights, reference_model, spread, stretch
+from autograder.assignments.iwae.inputs import random_weights, spread, stretch
 from autograder.grading.assignment import Checks
 from autograder.grading.invariants import expect_independence, expect_no_side_effects
 from autograder.grading.judge import TOLERANCE, Case, describe_call, expect, value_fault
@@ -200,7 +200,7 @@ def weights_case(remote, x, eps, keywords, weights, gradients=(), is_extreme=Fal
         {},
         gradients,
         weights if gradients else {},
-        reference_model(keywords, weights),
+        ASSIGNMENT.model("IWAE", keywords, weights),
         is_extreme=is_extreme,
     )
 

@@ -26,13 +26,6 @@ def stretch(weights, layer, values, low, high, rows=slice(None)):
     bias[rows] = (bias[rows] - values.min()) * factor + low
 
 
-def reference_model(keywords, weights):
-    """The reference's IWAE with these weights."""
-    model = ASSIGNMENT.reference.IWAE(**keywords).double()
-    model.load_state_dict(weights)
-    return model
-
-
 def spread(draw, k, B):
     """Log weights as a trained model has them: images at levels from -10 to -2000, and the samples of each of them
     from near its level to a thousand below.  [k, B]"""

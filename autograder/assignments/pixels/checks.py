@@ -405,8 +405,6 @@ def weights_case(remote, x, eps, keywords, weights, gradients=(), is_extreme=Fal
     mu, sigma = oracle.encode(x)
     z = mu + sigma * eps
     scale = mixture_scale(x, *oracle.decode(z)).flatten(-3).sum(-1) + (z**2 + eps**2 + sigma.log().abs() + 2).sum(-1)
-    model = ASSIGNMENT.reference.PixelVAE(**keywords).double()
-    model.load_state_dict(weights)
     return Case(
         "todo3",
         "model.log_weights",
@@ -417,7 +415,7 @@ def weights_case(remote, x, eps, keywords, weights, gradients=(), is_extreme=Fal
         {},
         gradients,
         weights if gradients else {},
-        model,
+        ASSIGNMENT.model("PixelVAE", keywords, weights),
         is_extreme=is_extreme,
     )
 

@@ -113,13 +113,13 @@ def test_the_evidence_given_a_label_is_an_integral(draw, prior):
 
 def test_the_solution_agrees_with_the_oracles(draw):
     keywords, weights = checks.two_layer_network(draw, 7, 4, 3)
-    model, networks = checks.model_of("TwoLayerIWAE", keywords, weights), oracles.Networks(weights)
+    model, networks = ASSIGNMENT.model("TwoLayerIWAE", keywords, weights), oracles.Networks(weights)
     x, eps = draw.binary(6, 7), draw.normal(5, 6, 7)
     torch.testing.assert_close(model.log_weights(x, eps), oracles.two_layer_log_weights(networks, x, eps)[0])
     torch.testing.assert_close(model.sample(eps[0]), oracles.ancestral(networks, eps[0])[0])
     for prior in ("standard", "label"):
         keywords, weights = checks.conditional_network(draw, 7, 3, 2, prior)
-        model, networks = checks.model_of("ConditionalIWAE", keywords, weights), oracles.Networks(weights)
+        model, networks = ASSIGNMENT.model("ConditionalIWAE", keywords, weights), oracles.Networks(weights)
         y, eps = checks.one_hot(draw, 6, 3), draw.normal(5, 6, 2)
         right = oracles.conditional_log_weights(networks, x, eps, y)[0]
         torch.testing.assert_close(model.log_weights(x, eps, y), right)

@@ -7,8 +7,8 @@ import scipy.integrate
 import scipy.stats
 import torch
 
-from autograder.assignments.iwae import oracles
-from autograder.assignments.iwae.inputs import random_weights, reference_model, spread
+from autograder.assignments.iwae import ASSIGNMENT, oracles
+from autograder.assignments.iwae.inputs import random_weights, spread
 from autograder.grading.judge import Draw
 from autograder.grading.quadrature import gauss_hermite, trapezoid
 
@@ -49,7 +49,7 @@ def test_the_evidence_of_a_network_is_an_integral(draw):
 def test_the_reference_agrees_on_log_weights(draw, tied, reference):
     keywords = {"d_data": 7, "d_latent": 3, "hidden": [4, 5], "tied": tied}
     weights = random_weights(draw, keywords)
-    model = reference_model(keywords, weights)
+    model = ASSIGNMENT.model("IWAE", keywords, weights)
     network = oracles.Network(weights, tied)
     x, eps = draw.binary(6, 7), draw.normal(2, 6, 3)
     torch.testing.assert_close(model.log_weights(x, eps), network.log_weights(x, eps))
