@@ -14,6 +14,7 @@ from autograder import ROOT
 from autograder.assignments.iwae import oracles
 from autograder.assignments.iwae.figures import Experiment, run_one
 from autograder.assignments.iwae.nll import FULL_EPOCHS, TRAIN_K
+from autograder.grading import quadrature
 from data import binarize, load_binarized_test, load_grey
 from model_file import load_model_file
 from run_folder import load_run
@@ -370,14 +371,8 @@ def jensen():
 
 def small_bounds():
     """L_1, L_2 and L_3 of the linear-Gaussian example by Gauss-Hermite quadrature."""
-    points, weights = oracles.gauss_hermite(100)
-    log_w = EXAMPLE.log_weights(points)
-    pairs, triples = torch.cartesian_prod(log_w, log_w), torch.cartesian_prod(log_w, log_w, log_w)
-    measures = (weights, torch.cartesian_prod(weights, weights).prod(1), torch.cartesian_prod(*[weights] * 3).prod(1))
-    return [
-        (measure * oracles.log_mean_exp(each.view(len(measure), -1), 1)).sum().item()
-        for each, measure in zip((log_w, pairs, triples), measures)
-    ]
+    grids = (quadrature.tensor_grid(k, 100) for k in (1, 2, 3))
+    return [(measure * oracles.log_mean_exp(EXAMPLE.log_weights(points), 0)).sum().item() for points, measure in grids]
 
 
 def bound():
@@ -593,7 +588,7 @@ def underflow():
 def density():
     """Wrong Gaussian log-densities beside the right one, at sigma = 2: {name: [at the mean, integral of exp]}."""
     module, sigma, half_log_2pi = load_model_file(MODEL), torch.tensor([2.0]), 0.5 * math.log(2 * math.pi)
-    z, width = oracles.trapezoid(40.0, 4001)
+    z, width = quadrature.trapezoid(40.0, 4001)
     right = module.gaussian_log_likelihood(z[:, None], torch.zeros(1), sigma)
     ways = {"right": right, "no constant": right + half_log_2pi, "wrong sign": right + 2 * sigma.log()}
     return None, {name: [log_p.max().item(), log_p.exp().sum().item() * width] for name, log_p in ways.items()}
