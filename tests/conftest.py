@@ -20,9 +20,9 @@ def pytest_addoption(parser):
     parser.addoption("--draws", type=int, default=1, help="fresh inputs for each right or wrong answer")
     parser.addoption("--class-size", type=int, default=5, help="submissions of the class; from 25 on in all layouts")
     parser.addoption(
-        "--all-levels",
+        "--thorough",
         action="store_true",
-        help="the hostile bank at every sandbox level that works, every known mistake in the whole file",
+        help="the whole hostile bank at every sandbox level that works; every known mistake, in the whole file",
     )
 
 

@@ -1,6 +1,6 @@
 """The hostile bank in each way that a file is graded: as a class, by nbgrader, by Gradescope. 15 minutes each.
 
-python -m pytest tests/test_hostile_ways.py --all-levels -k nbgrader
+python -m pytest tests/test_hostile_ways.py --thorough -k nbgrader
 """
 
 import json
@@ -102,8 +102,8 @@ def by_nbgrader(folder, sources):
 @pytest.fixture(scope="module", params=WAYS)
 def reports(request, tmp_path_factory):
     """[(Hostile, Report)] of one way, at the best level of this machine."""
-    if not request.config.option.all_levels:
-        pytest.skip("a quarter of an hour: --all-levels")
+    if not request.config.option.thorough:
+        pytest.skip("a quarter of an hour: --thorough")
     hostile = {f"h{number}": one for number, one in enumerate(BANK)}
     sources = {name: submission_of(one).source for name, one in hostile.items()}
     found = WAYS[request.param](tmp_path_factory.mktemp(request.param), sources)

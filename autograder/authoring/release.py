@@ -25,17 +25,14 @@ STUDENTS_END = "\n# --- Not for students, from here on.\n"  # in requirements.tx
 
 
 @functools.cache
-def generated_of(assignment):
-    """{path: content} of every file of an assignment that is made from solutions/, as it must be."""
-    stub = strip_solutions(assignment.solution.read_text(encoding="utf-8"), assignment.source)
-    made = notebooks(assignment) if assignment.has_notebook else {}
-    return {assignment.student_file: stub.encode(), **made}
-
-
 def generated(only=None):
-    """The same of all assignments, or of one only."""
-    chosen = [only] if only else map(assignments.get, assignments.NAMES)
-    return {path: content for assignment in chosen for path, content in generated_of(assignment).items()}
+    """{path: content} of every file of all assignments, or of one, that is made from solutions/, as it must be."""
+    chosen = [only] if only else [assignments.get(name) for name in assignments.NAMES]
+    stubs = {
+        each.student_file: strip_solutions(each.solution.read_text(encoding="utf-8"), each.source).encode()
+        for each in chosen
+    }
+    return stubs | notebooks([each for each in chosen if each.has_notebook])
 
 
 def student_files():

@@ -38,6 +38,11 @@ def wrong(entry, assignment=IWAE):
     return appended_to(assignment, assignment.solution.read_text(encoding="utf-8"), text)
 
 
+def first_of_each_function(mistakes):
+    """Of [(assignment, misconception)] the first misconception of each function."""
+    return {(assignment.name, entry.function): entry for assignment, entry in reversed(mistakes)}.values()
+
+
 def helpers(formula):
     """The sources of the named functions beside a misconception's formula, which it may call."""
     beside = vars(inspect.getmodule(formula)).items()
