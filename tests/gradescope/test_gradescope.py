@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(probe() < 2, reason="Gradescope runs as root; no
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    return gradescope_folder.made(tmp_path_factory.mktemp("autograder"))
+    return gradescope_folder.made(tmp_path_factory.mktemp("autograder"), IWAE)
 
 
 def scores(results):

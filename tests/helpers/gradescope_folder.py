@@ -8,14 +8,13 @@ import sys
 import zipfile
 
 from autograder.gradescope import build
-from helpers.submissions import IWAE
 
 
-def made(root):
-    """root as /autograder with the zip in source/, once for all submissions."""
+def made(root, assignment):
+    """root as /autograder with the assignment's zip in source/, once for all submissions."""
     for name in ("source", "submission", "results"):
         (root / name).mkdir()
-    with zipfile.ZipFile(io.BytesIO(build.zip_bytes(IWAE))) as archive:
+    with zipfile.ZipFile(io.BytesIO(build.zip_bytes(assignment))) as archive:
         archive.extractall(root / "source")
     (root / "source" / "run_autograder").chmod(0o755)
     return root
