@@ -21,6 +21,7 @@ import native
 import process
 import settings
 import train
+from data import binarize, load_grey
 from helpers.commands import ROOT, SOLUTION, finish, start
 from run_folder import read_figures
 from settings import Settings, complete
@@ -185,6 +186,32 @@ def test_compiled_training_is_the_same_training(command, tmp_path):
         assert json.loads((tmp_path / mode / "config.json").read_text())["compiled"] == (mode == "on")
         losses[mode] = float(metrics(tmp_path / mode)[0]["train_loss"])
     assert losses["on"] == pytest.approx(losses["off"], abs=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not process.has_cpp_compiler(), reason="there is no C++ compiler")
+def test_a_compiled_step_is_as_exact_as_a_plain_one(reference):
+    """Loss and gradients against float64, with the same noise."""
+
+    def step(model, x, eps):
+        loss = -reference.iwae_objective(model.log_weights(x, eps)).mean()
+        loss.backward(inputs=list(model.parameters()))
+        return loss.detach()
+
+    def computed(step, model, x, eps):
+        """(loss, gradients), in float64"""
+        model.zero_grad()
+        loss = step(model, x, eps).double()
+        return loss, torch.cat([weight.grad.flatten() for weight in model.parameters()]).double()
+
+    model = reference.build(complete({"objective": "iwae", "model": SOLUTION}, "digits"))
+    x, eps = binarize(load_grey("digits")[0][:128]), torch.randn(10, 128, model.d_latent)
+    fast = process.compiled(step, (model, x, eps), required=True)
+    found = {"compiled": computed(fast, model, x, eps), "plain": computed(step, model, x, eps)}
+    loss, gradients = computed(step, model.double(), x.double(), eps.double())
+    errors = {name: (own - gradients).norm() / gradients.norm() for name, (_, own) in found.items()}
+    assert errors["compiled"] < 1.3 * errors["plain"] < 1e-4
+    assert found["compiled"][0].item() == pytest.approx(loss.item(), rel=1e-6)
 
 
 @pytest.mark.slow
