@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from model_file import PARTS
 
 BUDGET = 64  # samples per image, where estimators are compared at an equal number of them
-TITLES = {"encoder": "the encoder's gradient", "decoder": "the decoder's gradient, the same for all three"}
+TITLES = {"encoder": "the encoder's gradient", "decoder": "the decoder's, the same for all three"}
 SPLITS = ((64, 1), (16, 4), (8, 8), (4, 16), (1, 64))  # m groups of k samples
 
 
