@@ -44,6 +44,7 @@ def test_a_broken_marker_is_an_error_with_its_line(broken, message):
         markers.strip_solutions(broken, "model.py")
 
 
+@pytest.mark.slow
 def test_the_stub_is_up_to_date():
     release.check()
 

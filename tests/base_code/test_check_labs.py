@@ -50,6 +50,7 @@ def test_the_stub_is_not_started_and_the_solution_fine(lab, command):
     assert (solution.status, solution.out.count("fine")) == (0, n)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lab", "entry"), MISTAKES, ids=named)
 def test_a_misconception_is_wrong_where_it_is(lab, entry, judged, pytestconfig):
     if entry not in FIRST and not pytestconfig.option.thorough:
@@ -59,6 +60,7 @@ def test_a_misconception_is_wrong_where_it_is(lab, entry, judged, pytestconfig):
     assert set(found.values()) <= {"fine", "waits"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lab", "name"), RIGHT, ids=named)
 def test_a_right_answer_is_fine(lab, name, judged):
     text = submissions.RIGHT_OF[lab.name][name]

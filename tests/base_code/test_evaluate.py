@@ -80,6 +80,7 @@ def copies(trained, tmp_path):
     return {name: shutil.copytree(folder, tmp_path / "copies" / name) for name, folder in trained.items()}
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_keeps_the_figures_of_each_k(command, copies):
     before = json.loads((copies["iwae"] / "test.json").read_text())
     ended = command(evaluate, copies["ae"], copies["vae"], copies["iwae"], "--k", 500)
