@@ -22,16 +22,25 @@ iwae_objective = reference.iwae_objective
 gaussian_kl = reference.gaussian_kl
 miwae_objective = reference.miwae_objective
 
-# Where to read: the section of the lab's handout, assignment/labs/estimators.md; and the paper.
-KL = "handout of the lab, The divergence in closed form; Kingma and Welling 2013 (arXiv:1312.6114), appendix B"
-GROUPS = "handout of the lab, Groups of samples; Rainforth et al. 2018 (arXiv:1802.04537), section 4"
-CONVEX = "handout of the lab, A convex combination; Rainforth et al. 2018 (arXiv:1802.04537), section 4"
-PAIR = "handout of the lab, A pair of objectives; Rainforth et al. 2018 (arXiv:1802.04537), section 4"
-EQUATION = "handout of the lab, Equation 14 and the stop-gradient; Burda et al. 2015 (arXiv:1509.00519), equation 14"
-STOPPED = "handout of the lab, What to stop in log q; Roeder et al. 2017 (arXiv:1703.09194)"
-STL = "handout of the lab, Sticking the landing; Roeder et al. 2017 (arXiv:1703.09194)"
-DREG = "handout of the lab, The doubly reparameterized gradient; Tucker et al. 2018 (arXiv:1810.04152), equation 8"
-RATIO = "handout of the lab, Signal to noise; Rainforth et al. 2018 (arXiv:1802.04537), section 3"
+# Where to read: the section of the handout, assignment/labs/estimators.md; the slide with the same title; the paper.
+KL = (
+    "handout and slides of the lab, The divergence in closed form; "
+    "Kingma and Welling 2013 (arXiv:1312.6114), appendix B"
+)
+GROUPS = "handout and slides of the lab, Groups of samples; Rainforth et al. 2018 (arXiv:1802.04537), section 4"
+CONVEX = "handout and slides of the lab, A convex combination; Rainforth et al. 2018 (arXiv:1802.04537), section 4"
+PAIR = "handout and slides of the lab, A pair of objectives; Rainforth et al. 2018 (arXiv:1802.04537), section 4"
+EQUATION = (
+    "handout and slides of the lab, Equation 14 and the stop-gradient; "
+    "Burda et al. 2015 (arXiv:1509.00519), equation 14"
+)
+STOPPED = "handout and slides of the lab, What to stop in log q; Roeder et al. 2017 (arXiv:1703.09194)"
+STL = "handout and slides of the lab, Sticking the landing; Roeder et al. 2017 (arXiv:1703.09194)"
+DREG = (
+    "handout and slides of the lab, The doubly reparameterized gradient; "
+    "Tucker et al. 2018 (arXiv:1810.04152), equation 8"
+)
+RATIO = "handout and slides of the lab, Signal to noise; Rainforth et al. 2018 (arXiv:1802.04537), section 3"
 UNDERFLOW = "handout of the lab, Underflow"
 
 

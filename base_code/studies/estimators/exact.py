@@ -10,7 +10,7 @@ from studies.tables import print_table
 X, S = 2.0, 0.7  # the image, and the standard deviation of x given z
 M, R, C = 0.3, 0.8, 1.0  # q's mean and standard deviation; the decoder: x given z has the mean C z
 NUMBERS = (1, 2, 3, 4, 8, 16, 32, 64)  # of samples, k
-GRIDS = {1: 64, 2: 64, 3: 32}  # {k: points along each axis}
+GRIDS = {1: 64, 2: 96, 3: 64}  # {k: points along each axis}
 DRAWS = 10_000
 NAMES = {"iwae": "IWAE", "stl": "STL", "dreg": "DReG"}
 
