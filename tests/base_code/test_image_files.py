@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import os
 import tarfile
+from pathlib import Path
 
 import image_files
 import numpy as np
@@ -11,7 +13,9 @@ import scipy.io
 import torch
 
 import data
+from autograder.assignments.pixels import ASSIGNMENT
 from cli import UserError
+from studies.pixels import bits
 
 
 @pytest.fixture
@@ -86,18 +90,47 @@ def test_omniglot_and_frey_are_split_by_drawer_and_by_block(stored):
     assert test[0, 0, 0, 0] == 165 // 2 and train.float().mean() != test.float().mean()
 
 
-def test_cifar10_is_read_from_its_archive(stored):
-    file, images = io.BytesIO(), np.random.default_rng(1).integers(0, 256, (6, 2, 3, 32, 32), dtype=np.uint8)
+def cifar10_archive(parts):
+    """The bytes of CIFAR-10's archive of six parts, uint8 [N, 3, 32, 32]: the class of each image, then its planes."""
+    file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
-        for part, batch in zip([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"], images):
-            content = b"".join(b"\7" + image.tobytes() for image in batch)
+        for part, images in zip([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"], parts):
+            content = b"".join(b"\7" + image.tobytes() for image in images)
             member = tarfile.TarInfo(f"cifar-10-batches-bin/{part}.bin")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    stored("cifar10", file.getvalue())
+    return file.getvalue()
+
+
+def test_cifar10_is_read_from_its_archive(stored):
+    images = np.random.default_rng(1).integers(0, 256, (6, 2, 3, 32, 32), dtype=np.uint8)
+    stored("cifar10", cifar10_archive(images))
     train, test = data.load_grey("cifar10")
     assert torch.equal(train, torch.from_numpy(images[:5].reshape(-1, 3, 32, 32)))
     assert torch.equal(test, torch.from_numpy(images[5]))
+
+
+@pytest.fixture
+def real_cifar10():
+    """A hundred of CIFAR-10's training images, uint8 [100, 32, 32, 3]."""
+    path = Path(os.environ.get("IWAE_DATA", data.ROOT / "data")) / "cifar10" / "cifar10_tiny100.npz"
+    if not path.is_file():
+        pytest.skip("no images of CIFAR-10 here")
+    return np.load(path)["images"]
+
+
+def test_real_images_of_cifar10_stay_photographs(real_cifar10, stored):
+    """Read in a wrong order they would be noise, which no codec makes small; all are below the article's 9.60 bits."""
+    planes = np.ascontiguousarray(real_cifar10.transpose(0, 3, 1, 2))
+    stored("cifar10", cifar10_archive(np.array_split(planes[:96], 6)))
+    train, test = data.load_grey("cifar10")
+    assert len(train) == 80 and np.array_equal(test.movedim(1, -1), real_cifar10[80:96])
+    found = {name: each.mean().item() for name, each in bits.baselines(ASSIGNMENT.reference, train, test)}
+    assert found["uniform levels"] == pytest.approx(8)
+    by_codec = [found[f"{name}, a file for each patch"] for name in ("PNG", "WebP, lossless")]
+    assert 4 < by_codec[1] < by_codec[0] < 7 < found["histogram of each colour"] < 8.2
+    wrong = test.movedim(1, -1).reshape(test.shape)
+    assert bits.coded_bits(wrong[0], **bits.CODECS["PNG"]) > 1.1 * bits.coded_bits(test[0], **bits.CODECS["PNG"])
 
 
 def test_a_file_of_other_bytes_is_told(stored, monkeypatch):
