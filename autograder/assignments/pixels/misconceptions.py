@@ -16,14 +16,14 @@ reference = ASSIGNMENT.reference
 discretized_logistic, mixture_log_likelihood = reference.discretized_logistic, reference.mixture_log_likelihood
 gaussian_log_likelihood, reparameterize = reference.gaussian_log_likelihood, reference.reparameterize
 
-# Where to read: the section of the lab's handout, assignment/labs/pixels.md.
-BIN = "handout of the lab, A probability for each grey level; Kingma et al. 2016, appendix A"
-EDGES = "handout of the lab, The two edges"
-STABLE = "handout of the lab, Far from the centre"
-BITS = "handout of the lab, Bits per dimension"
-MIXTURE = "handout of the lab, A mixture; Salimans et al. 2017, section 2.1"
-SAMPLING = "handout of the lab, Drawing grey levels"
-WEIGHTS = "handout of the lab, The weights of a VAE of pixels"
+# Where to read: the section of the lab's handout, assignment/labs/pixels.md; the slide with the same title; a paper.
+BIN = "handout and slides of the lab, A probability for each grey level; Kingma et al. 2016, appendix A"
+EDGES = "handout and slides of the lab, The two edges"
+STABLE = "handout and slides of the lab, Far from the centre"
+BITS = "handout and slides of the lab, Bits per dimension"
+MIXTURE = "handout and slides of the lab, A mixture; Salimans et al. 2017, section 2.1"
+SAMPLING = "handout and slides of the lab, Drawing grey levels"
+WEIGHTS = "handout and slides of the lab, The weights of a VAE of pixels"
 
 
 MISCONCEPTIONS = Misconceptions()

@@ -27,19 +27,19 @@ def difference(x, mu, s):
     return torch.where(x == 255, 1.0, above) - torch.where(x == 0, 0.0, below)
 
 
-def with_gradient(log_p):
-    """log P of all levels, and the gradient of each to its mu, for a form of it.  -> [256], [256]"""
-    mu = torch.full_like(LEVELS, CENTRE, requires_grad=True)
+def with_gradient(log_p, x, centre):
+    """log P of the levels x, and the gradient of each to its mu, for a form of it.  [N] -> [N], [N]"""
+    mu = torch.full_like(x, centre, requires_grad=True)
     value = log_p(mu)
     return value.detach(), torch.autograd.grad(value.sum(), mu)[0]
 
 
-def forms(lab):
-    """{name: (values [256], gradients [256])}"""
-    log_s = torch.full_like(LEVELS, SCALE).log()
-    found = {"yours": with_gradient(lambda mu: lab.discretized_logistic(LEVELS, mu, log_s))}
+def forms(lab, x=LEVELS, centre=CENTRE, scale=SCALE):
+    """By each form, in the precision of the levels x.  [N] -> {name: (values [N], gradients [N])}"""
+    log_s = torch.full_like(x, scale).log()
+    found = {"yours": with_gradient(lambda mu: lab.discretized_logistic(x, mu, log_s), x, centre)}
     for name, log in OTHER_FORMS.items():
-        found[name] = with_gradient(lambda mu, log=log: log(difference(LEVELS, mu, log_s.exp())))
+        found[name] = with_gradient(lambda mu, log=log: log(difference(x, mu, log_s.exp())), x, centre)
     return found
 
 

@@ -92,14 +92,20 @@ def draw_samples(path, lab, models, test):
 
 
 @torch.no_grad()
+def log_p_of_levels(lab, model, x, i, j):
+    """log P of the 256 levels of the green of a patch's pixel, at z = mu of q.  [1, C, H, W] -> [256]"""
+    mixture = [a[0, 0, GREEN, i, j] for a in model.decoder(model.encoder(x)[0][None])]  # logits, mu, log_s [M]
+    return lab.mixture_log_likelihood(LEVELS, *(a.expand(256, -1) for a in mixture))
+
+
+@torch.no_grad()
 def draw_likelihoods(path, lab, models, test):
     """P of the 256 levels of a pixel's green at z = mu, by each model, and the level that it has."""
     figure = Figure(figsize=(11, 5), layout="constrained")
     for axes, (patch, i, j) in zip(figure.subplots(2, len(PLACES) // 2).flat, PLACES):
         x = test[patch : patch + 1]
         for components, model in models.items():
-            mixture = [a[0, 0, GREEN, i, j] for a in model.decoder(model.encoder(x)[0][None])]  # logits, mu, log_s [M]
-            log_p = lab.mixture_log_likelihood(LEVELS, *(a.expand(256, -1) for a in mixture))
+            log_p = log_p_of_levels(lab, model, x, i, j)
             axes.plot(LEVELS, log_p.exp(), lw=1, label=f"M = {components}: log P = {log_p[int(x[0, GREEN, i, j])]:.2f}")
         axes.axvline(x[0, GREEN, i, j], color="black", lw=0.8, ls=":")
         photograph = PHOTOGRAPHS[patch * len(PHOTOGRAPHS) // len(test)]
