@@ -120,15 +120,20 @@ def tile(images, columns=GRID):
     return rows.reshape(len(rows) * height, columns * width, n_colours)[:-1, :-1].squeeze(-1)
 
 
-def draw_panels(path, panels):
-    """Write one picture with a panel for each title: {title: images as one tensor [height, width]}."""
+def panels_figure(panels):
+    """A figure with a panel for each title: {title: images as one tensor [height, width]}."""
     figure = Figure(figsize=(4.2 * len(panels), 5.1), layout="constrained")
     for axes, (title, picture) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
         axes.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(title, fontsize=10)
         axes.set_axis_off()
+    return figure
+
+
+def draw_panels(path, panels):
+    """Write the figure of these panels."""
     metadata = {"Creator": MARK} if str(path).endswith((".png", ".pdf", ".svg")) else None  # others take no text
-    figure.savefig(path, dpi=120, bbox_inches="tight", metadata=metadata)
+    panels_figure(panels).savefig(path, dpi=120, bbox_inches="tight", metadata=metadata)
     return path
 
 

@@ -1,9 +1,11 @@
 """python base_code/lab.py NAME: tables and pictures from the student's functions, and what is not finished yet."""
 
 import pytest
+from PIL import Image, ImageChops, ImageSequence
 
 import lab
 from helpers.commands import ROOT, SOLUTION
+from studies import hierarchical, runs
 from studies.estimators import dreg, exact, question, signal_to_noise
 from studies.importance import log_p, posterior, rare_event, vaes
 
@@ -38,6 +40,13 @@ def small(monkeypatch):
         (dreg, "TESTED", 5),
         (dreg, "EPOCHS", 2),
         (dreg, "dataset", lambda: "digits"),
+        (hierarchical.runs, "EPOCHS", {"digits": 2}),
+        (hierarchical.runs, "WATCHED_EPOCHS", {"digits": 6}),
+        (hierarchical.runs, "SIZES", {"hidden": (20,), "d_latent": 4}),
+        (hierarchical.units, "NUMBERS", (1, 5)),
+        (runs, "dataset", lambda: "digits"),
+        (hierarchical.units, "dataset", lambda: "digits"),
+        (hierarchical.components, "dataset", lambda: "digits"),
     ):
         monkeypatch.setattr(module, name, value)
 
@@ -57,6 +66,19 @@ def test_all_parts_of_the_estimators(command, small, tmp_path):
     assert ended.status == 0, ended.err
     for name in ("exact.png", "signal_to_noise.png", "question.png", "dreg.png"):
         assert (tmp_path / "out" / name).stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_all_parts_of_two_layers(command, small, tmp_path):
+    """The animation has a frame of each moment, and the samples change from one to the next."""
+    ended = command(lab, "hierarchical", "--file", ROOT / "solutions/labs/hierarchical.py", "--out", tmp_path / "out")
+    assert ended.status == 0, ended.err
+    for name in ("components.png", "units.png", "images.png", "images.gif"):
+        assert (tmp_path / "out" / name).stat().st_size > 10_000
+    with Image.open(tmp_path / "out" / "images.gif") as animation:
+        frames = [frame.convert("L") for frame in ImageSequence.Iterator(animation)]
+    assert len(frames) == runs.MOMENTS
+    assert all(ImageChops.difference(*pair).getbbox() for pair in zip(frames, frames[1:]))
 
 
 @pytest.mark.slow

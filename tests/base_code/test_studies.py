@@ -7,7 +7,9 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch.distributions import Bernoulli, Normal
 
+from autograder.assignments.hierarchical import ASSIGNMENT as HIERARCHICAL
 from autograder.assignments.importance import ASSIGNMENT, oracles
+from studies.hierarchical import images
 from studies.importance import project, vaes
 
 ONE, PARALLEL, SERIAL = [()], [(), ()], [(), (0,)]
@@ -82,3 +84,17 @@ def test_the_grid_holds_the_prior_and_its_joint_is_the_model_s():
         -1, keepdim=True
     )
     torch.testing.assert_close(vaes.log_joint(Sloped(), x, z), right, rtol=1e-5, atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_samples_of_two_layers_and_their_mean_functions_are_of_the_same_latents():
+    model = HIERARCHICAL.reference.TwoLayerIWAE(d1=4, d2=3, hidden1=(5,), hidden2=(5,))
+    model.p_z1.log_sigma.bias.fill_(1.0)
+    samples, means, still = images.samples_and_means(model).values()
+    assert samples.unique().tolist() == [0, 1] and means.unique().numel() > 100
+    assert (means - still).abs().max() > 0.01
+    model.p_z1.log_sigma.bias.fill_(-30.0)  # no noise is left in z1
+    model.decoder.head.weight *= 1e4  # and no doubt in the pixels
+    samples, means, still = images.samples_and_means(model).values()
+    torch.testing.assert_close(means, still, atol=1e-3, rtol=0)
+    assert ((samples - means).abs() < 0.5).float().mean() > 0.99

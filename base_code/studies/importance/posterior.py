@@ -1,14 +1,12 @@
 """The true posterior of two latent units, on a grid, and what q and its samples make of it."""
 
-import numpy as np
 import torch
 from matplotlib import colormaps
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
-from PIL import Image
 
 from data import load_binarized_test
+from studies.animation import after, save_animation
 from studies.importance.vaes import POINTS, grid, log_joint, vae_settings, vae_while_it_trains
 from studies.tables import print_table
 from visualize import SIDE, decode
@@ -24,16 +22,12 @@ def study(lab, out, model_file):
     x = load_binarized_test(vae_settings(model_file, 2).data)[:IMAGES]  # [B, P]
     moments = [(epochs, model, posteriors(lab, model, x)) for epochs, model in vae_while_it_trains(out, model_file)]
     limits = [union(images) for images in zip(*(found for _, _, found in moments))]
-    pictures = [
-        as_image(draw(model, x, found, f"after {epochs} epoch{'s' if epochs > 1 else ''}", limits))
-        for epochs, model, found in moments
-    ]
+    frames = [draw(model, x, found, after(epochs), limits) for epochs, model, found in moments]
     epochs, model, found = moments[-1]
-    figure = draw(model, x, found, f"after {epochs} epochs", [union([one]) for one in found])
+    figure = draw(model, x, found, after(epochs), [union([one]) for one in found])
     print_table("the posterior's mean, by the grid, and its estimates", [row(i, one) for i, one in enumerate(found)])
     figure.savefig(out / "posterior.png", dpi=120)
-    pictures[0].save(out / "posterior.gif", save_all=True, append_images=pictures[1:], duration=900, loop=0)
-    return [out / "posterior.png", out / "posterior.gif"]
+    return [out / "posterior.png", save_animation(out / "posterior.gif", frames)]
 
 
 @torch.no_grad()
@@ -118,9 +112,3 @@ def draw_density(axes, one):
     axes.plot(*one["snis"], "+", color="tab:red", ms=9, label="self-normalised mean")
     axes.set_xlabel("$z_1$")
     axes.set_title(f"ESS {one['ess']:.0f} of {K}\nthe window holds {one['held']:.2%}", fontsize=9)
-
-
-def as_image(figure):
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())

@@ -1,15 +1,13 @@
 """The VAEs of the lab, trained once and kept, their log p(x | z), and a grid of two latent units."""
 
-import dataclasses
 import math
-import shutil
 
 import torch
 from torch.nn import functional as F
 
 from model_file import Unfinished
 from settings import complete
-from studies.runs import dataset, trained
+from studies.runs import dataset, trained, while_it_trains
 
 EPOCHS = {"mnist": 6, "digits": 60}
 REACH, POINTS = 6.0, 241  # the grid: [-6, 6] along each axis
@@ -37,18 +35,8 @@ def trained_core(settings, folder):
 
 
 def vae_while_it_trains(out, model_file):
-    """(epochs, the VAE with D = 2) at six moments of its training: runs that each go on where the last one stands."""
-    settings, before = vae_settings(model_file, 2), None
-    for sixth in range(1, 7):
-        epochs = settings.epochs * sixth // 6
-        folder = out / ("vae-2" if epochs == settings.epochs else f"vae-2-epoch-{epochs}")
-        if before and not folder.exists():
-            half_copied = out / ".vae-2-copy"
-            shutil.rmtree(half_copied, ignore_errors=True)
-            shutil.copytree(before, half_copied)
-            half_copied.rename(folder)
-        yield epochs, trained_core(dataclasses.replace(settings, epochs=epochs), folder)
-        before = folder
+    """(epochs, the VAE with D = 2) at moments of its training."""
+    return while_it_trains(vae_settings(model_file, 2), out / "vae-2", trained_core)
 
 
 def log_likelihoods(model, x, z):
