@@ -14,12 +14,13 @@ bernoulli_log_likelihood = reference.bernoulli_log_likelihood
 gaussian_log_likelihood = reference.gaussian_log_likelihood
 reparameterize = reference.reparameterize
 
-# Where to read: the section of the lab's handout, assignment/labs/hierarchical.md; and the paper.
-WEIGHT = "handout of the lab, The weight of two layers; Burda et al. 2015 (arXiv:1509.00519), section 2"
-SAMPLE = "handout of the lab, From the top down"
-CONDITIONAL = "handout of the lab, A model of images with labels; Sohn, Lee and Yan 2015"
-ACTIVITY = "handout of the lab, Active units; Burda et al. 2015 (arXiv:1509.00519), section 5.2"
-COMPONENTS = "handout of the lab, Principal components"
+# Where to read: the section of the lab's handout, assignment/labs/hierarchical.md; the slide with the same title; and
+# the papers.
+WEIGHT = "handout and slides of the lab, The weight of two layers; Burda et al. 2015 (arXiv:1509.00519), section 2"
+SAMPLE = "handout and slides of the lab, From the top down"
+CONDITIONAL = "handout and slides of the lab, A model of images with labels; Sohn, Lee and Yan 2015"
+ACTIVITY = "handout and slides of the lab, Active units; Burda et al. 2015 (arXiv:1509.00519), section 5.2"
+COMPONENTS = "handout and slides of the lab, Principal components"
 
 TWO, SAMPLED, GIVEN = "TwoLayerIWAE.log_weights", "TwoLayerIWAE.sample", "ConditionalIWAE.log_weights"
 
