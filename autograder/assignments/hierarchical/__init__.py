@@ -23,5 +23,6 @@ ASSIGNMENT = Assignment(
         "ConditionalIWAE": "ConditionalIWAE(d_data, n_classes, d_latent, hidden, prior)",
     },
     names=("TwoLayerIWAE", "ConditionalIWAE", "activity", "principal_components"),
+    has_notebook=True,
     beside=BESIDE,
 )
