@@ -1,6 +1,5 @@
 """The fixtures that several tests share: the reference model file, commands, trained runs, an open sandbox."""
 
-import os
 import sys
 
 import pytest
@@ -25,11 +24,6 @@ def pytest_addoption(parser):
         action="store_true",
         help="the whole hostile bank at every sandbox level that works; every known mistake, in the whole file",
     )
-
-
-def pytest_xdist_auto_num_workers():
-    """One more than there are cores: half of the time tests wait, for deadlines and for processes that start."""
-    return (os.cpu_count() or 1) + 1
 
 
 def pytest_report_header():

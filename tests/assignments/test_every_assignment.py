@@ -12,7 +12,7 @@ from helpers.gradings import OpenSandbox, lost, names
 
 ALL = [assignments.get(name) for name in assignments.NAMES]
 MISTAKES = [(assignment, entry) for assignment in ALL for entry in assignment.misconceptions.values()]
-FIRST = submissions.first_of_each_function(MISTAKES)
+FIRST = submissions.first_of_each(MISTAKES, lambda assignment, entry: assignment.task_of(entry.function).id)
 RIGHT = [(assignment, name) for assignment in ALL for name in submissions.RIGHT_OF[assignment.name]]
 
 
@@ -46,7 +46,7 @@ def test_the_stub_gets_nothing_and_the_reference_everything(assignment, grade):
 @pytest.mark.slow
 @pytest.mark.parametrize(("assignment", "entry"), MISTAKES, ids=called)
 def test_a_misconception_is_caught_in_its_task_and_named(assignment, entry, grade, pytestconfig):
-    """The first of each function, and with --thorough all: in a grading of the whole file, and in one backwards."""
+    """The first of each task, and with --thorough all: in a grading of the whole file, and in one backwards."""
     task = assignment.task_of(entry.function).id
     own = [check for check in assignment.checks if check.task == task]
     is_whole = entry in FIRST or pytestconfig.option.thorough

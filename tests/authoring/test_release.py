@@ -50,14 +50,8 @@ def test_the_stub_is_up_to_date():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name, old, new",
-    [
-        ("base_code/model.py", "def tanh_layers", "def  tanh_layers"),
-        ("assignment/iwae/iwae.ipynb", "Fill it with your own numbers", "Fill it with numbers"),
-    ],
-)
-def test_check_fails_after_any_edit_and_changes_nothing(name, old, new, tmp_path):
+def test_check_fails_after_an_edit_and_changes_nothing(tmp_path):
+    name, old, new = "assignment/iwae/iwae.ipynb", "Fill it with your own numbers", "Fill it with numbers"
     copy_kit(tmp_path, "base_code", "assignment", "solutions", "autograder", "pyproject.toml", *release.STUDENT_FILES)
     made = tmp_path / name
     edited = made.read_text().replace(old, new)

@@ -12,7 +12,7 @@ from model_file import import_file
 
 LABS = [assignments.get(name) for name in check.LABS]
 MISTAKES = [(lab, entry) for lab in LABS for entry in lab.misconceptions.values()]
-FIRST = submissions.first_of_each_function(MISTAKES)
+FIRST = submissions.first_of_each(MISTAKES, lambda _, entry: entry.function)
 RIGHT = [(lab, name) for lab in LABS for name in submissions.RIGHT_OF[lab.name]]
 
 

@@ -326,8 +326,25 @@ def descendants(process):
     return []
 
 
+def is_alive(child):
+    try:
+        return child.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def descendants_with(words, process):
+    """Those whose command line has the words; some end while they are looked at."""
+    found = []
+    for child in descendants(process):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if words in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
 def dask_workers(process):
-    return [child for child in descendants(process) if "spawn_main" in " ".join(child.cmdline())]
+    return descendants_with("spawn_main", process)
 
 
 def check_class(out, students, grade_in):
@@ -363,7 +380,7 @@ def survive(path, out, *arguments, workers):
     first.communicate()
     kept = stored_results(out)
     assert kept
-    wait_for(lambda: not any(child.is_running() and child.status() != "zombie" for child in started))
+    wait_for(lambda: not any(map(is_alive, started)))
     second = start(*command(path, out, *arguments))
     wait_for(lambda: len(stored_results(out)) > len(kept))
     worker, *_ = workers(second)
@@ -497,10 +514,10 @@ def test_a_scheduler_that_is_not_there_is_an_error_in_a_line(tmp_path, monkeypat
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     path = classes.in_folder(tmp_path / "in", classes.plain(make_class(3)))
     process = start(*command(path, tmp_path / "out", "--jobs", 1))
-    wait_for(lambda: any("autograder.classroom.workers" in child.cmdline() for child in descendants(process)))
+    wait_for(lambda: descendants_with("autograder.classroom.workers", process))
     started = descendants(process)
     process.send_signal(signal.SIGINT)
     ended = finish(process)
     assert ended.status == 130
     assert "the same command goes on" in ended.err and "Traceback" not in ended.err, ended.err
-    wait_for(lambda: not any(child.is_running() and child.status() != "zombie" for child in started))
+    wait_for(lambda: not any(map(is_alive, started)))

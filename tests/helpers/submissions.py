@@ -38,9 +38,9 @@ def wrong(entry, assignment=IWAE):
     return appended_to(assignment, assignment.solution.read_text(encoding="utf-8"), text)
 
 
-def first_of_each_function(mistakes):
-    """Of [(assignment, misconception)] the first misconception of each function."""
-    return {(assignment.name, entry.function): entry for assignment, entry in reversed(mistakes)}.values()
+def first_of_each(mistakes, kind):
+    """Of [(assignment, misconception)] the first misconception of each kind(assignment, misconception)."""
+    return {(pair[0].name, kind(*pair)): pair[1] for pair in reversed(mistakes)}.values()
 
 
 def helpers(formula):
