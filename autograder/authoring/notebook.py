@@ -53,6 +53,8 @@ def nbgrader_marks(grade_id, points, by_hand):
 
 def released(sources):
     """{path: content} that nbgrader makes for students, without answers and hidden tests, of {assignment: source}."""
+    if not sources:  # of which nbgrader would make an error
+        return {}
     with tempfile.TemporaryDirectory() as folder:
         course = Path(folder)
         for assignment, source in sources.items():

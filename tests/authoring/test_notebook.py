@@ -1,5 +1,6 @@
 """The notebook: what students get holds no answer, and every cell of it runs."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -8,7 +9,7 @@ import subprocess
 import nbformat
 import pytest
 
-from autograder.authoring import notebook
+from autograder.authoring import notebook, release
 from helpers.commands import ROOT, copy_kit, finish, start
 from helpers.submissions import IWAE
 
@@ -78,6 +79,11 @@ def test_a_rubric_adds_up():
     for cell in nbformat.read(IWAE.notebook.source, 4).cells:
         if "Rubric:" in cell.source and "question" in json.dumps(cell.metadata):
             assert cell.metadata.nbgrader.points == len(re.findall(r"\b1 (?:point|for)\b", cell.source)) == 3
+
+
+def test_an_assignment_without_a_notebook_needs_none():
+    bare = dataclasses.replace(IWAE, has_notebook=False)
+    assert set(release.generated(bare)) == {IWAE.student_file}
 
 
 def test_the_same_text_makes_the_same_notebook():
