@@ -5,6 +5,7 @@ import sys
 import pytest
 import torch
 
+import lab
 from autograder.grading.remote import RemoteFile
 from autograder.grading.submission import start_sandbox
 from cli import run_command
@@ -62,6 +63,21 @@ def command(monkeypatch, capsys):
         return Ended(status, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def run_lab(command, tmp_path):
+    """Run all parts of a lab: run_lab(name, *options, makes=pictures) -> (Ended, the folder of the pictures)"""
+
+    def run(*arguments, makes):
+        out = tmp_path / "out"
+        ended = command(lab, *arguments, "--out", out)
+        assert ended.status == 0, ended.err
+        for name in makes:
+            assert (out / name).stat().st_size > 10_000
+        return ended, out
+
+    return run
 
 
 @pytest.fixture(scope="session")

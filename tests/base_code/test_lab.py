@@ -52,30 +52,24 @@ def small(monkeypatch):
 
 
 @pytest.mark.slow
-def test_all_parts_of_a_finished_file(command, small, tmp_path):
-    ended = command(lab, "importance", *DONE, "--out", tmp_path / "out")
-    assert ended.status == 0, ended.err
+def test_all_parts_of_a_finished_file(small, run_lab):
+    pictures = ("rare_event.png", "factors.png", "log_p.png", "posterior.png", "posterior.gif")
+    ended, _ = run_lab("importance", *DONE, makes=pictures)
     assert "P(more than 70 days) = 3.2115e-05; mean duration 18.2101 days" in ended.out
-    for name in ("rare_event.png", "factors.png", "log_p.png", "posterior.png", "posterior.gif"):
-        assert (tmp_path / "out" / name).stat().st_size > 10_000
 
 
 @pytest.mark.slow
-def test_all_parts_of_the_estimators(command, small, tmp_path):
-    ended = command(lab, "estimators", "--file", ROOT / "solutions/labs/estimators.py", "--out", tmp_path / "out")
-    assert ended.status == 0, ended.err
-    for name in ("exact.png", "signal_to_noise.png", "question.png", "dreg.png"):
-        assert (tmp_path / "out" / name).stat().st_size > 10_000
+def test_all_parts_of_the_estimators(small, run_lab):
+    pictures = ("exact.png", "signal_to_noise.png", "question.png", "dreg.png")
+    run_lab("estimators", "--file", ROOT / "solutions/labs/estimators.py", makes=pictures)
 
 
 @pytest.mark.slow
-def test_all_parts_of_two_layers(command, small, tmp_path):
+def test_all_parts_of_two_layers(small, run_lab):
     """The animation has a frame of each moment, and the samples change from one to the next."""
-    ended = command(lab, "hierarchical", "--file", ROOT / "solutions/labs/hierarchical.py", "--out", tmp_path / "out")
-    assert ended.status == 0, ended.err
-    for name in ("components.png", "units.png", "images.png", "images.gif"):
-        assert (tmp_path / "out" / name).stat().st_size > 10_000
-    with Image.open(tmp_path / "out" / "images.gif") as animation:
+    pictures = ("components.png", "units.png", "images.png", "images.gif")
+    _, out = run_lab("hierarchical", "--file", ROOT / "solutions/labs/hierarchical.py", makes=pictures)
+    with Image.open(out / "images.gif") as animation:
         frames = [frame.convert("L") for frame in ImageSequence.Iterator(animation)]
     assert len(frames) == runs.MOMENTS
     assert all(ImageChops.difference(*pair).getbbox() for pair in zip(frames, frames[1:]))
