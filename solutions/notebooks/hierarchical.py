@@ -20,42 +20,28 @@ from pathlib import Path
 import ipywidgets
 import matplotlib.pyplot as plt
 import torch
-from IPython.display import Image, display
 from torch.distributions import Bernoulli, Normal
 
 KIT = next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "base_code" / "train.py").is_file())
 sys.path.insert(0, str(KIT / "base_code"))
 
-from cli import UserError
 from data import load_test
 from model_file import import_file
 from outputs import owned_folder
 from studies.hierarchical import PARTS
 from studies.hierarchical.runs import trained
+from studies.notebook import show_pictures, students_file, unless_todo
 from studies.runs import dataset
 from visualize import shade, tile
 
-FILES = Path.cwd() / "hierarchical.py", KIT / "base_code" / "labs" / "hierarchical.py"
-LAB = next(path for path in FILES if path.is_file())
+LAB = students_file("hierarchical.py")
 OUT = owned_folder(KIT / "runs" / "lab-hierarchical", "lab")
 plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False})
 
 
 def show(part):
     """Run a part of `python base_code/lab.py hierarchical`, and show its pictures; or say which TODO it waits for."""
-    try:
-        for path in PARTS[part].study(lab, OUT, "base_code/model.py"):
-            display(Image(filename=path))
-    except (NotImplementedError, UserError) as todo:
-        print("not yet:", todo)
-
-
-def train_or_tell(**options):
-    """The lab's model, trained once; None, and which TODO it waits for."""
-    try:
-        return trained(lab, OUT, **options)
-    except (NotImplementedError, UserError) as todo:
-        print("not yet:", todo)
+    show_pictures(PARTS[part].study, lab, OUT, "base_code/model.py")
 
 
 # %% [markdown]
@@ -123,7 +109,7 @@ sliders = ipywidgets.interact(draw_mean_weight, network=(0, 9), seed=(0, 9))
 
 # %%
 lab = import_file(LAB)
-model = train_or_tell()
+model = unless_todo(trained, lab, OUT)
 
 
 @torch.no_grad()
@@ -180,7 +166,7 @@ show("images")
 # What each of the ten labels makes of a test image: $\log p(x \mid y)$ with 500 samples, less that of the best label.
 
 # %%
-labelled = train_or_tell(conditional="label")
+labelled = unless_todo(trained, lab, OUT, conditional="label")
 x_test, y_test = load_test(dataset(), with_labels=True)
 
 

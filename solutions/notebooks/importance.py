@@ -21,7 +21,6 @@ from pathlib import Path
 import ipywidgets
 import matplotlib.pyplot as plt
 import torch
-from IPython.display import Image, display
 
 KIT = next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "base_code" / "train.py").is_file())
 sys.path.insert(0, str(KIT / "base_code"))
@@ -34,21 +33,17 @@ from studies.importance import PARTS, project
 from studies.importance.posterior import draw_density, posteriors
 from studies.importance.rare_event import CRITICAL, DAYS, event_sample_size, exact_sd, sampled
 from studies.importance.vaes import trained_vae
+from studies.notebook import show_pictures, students_file
 
-FILES = Path.cwd() / "importance.py", KIT / "base_code" / "labs" / "importance.py"
-LAB = next(path for path in FILES if path.is_file())
-MODEL = next(path for path in (Path.cwd() / "model.py", KIT / "base_code" / "model.py") if path.is_file())
+LAB = students_file("importance.py")
+MODEL = students_file("model.py")
 OUT = owned_folder(KIT / "runs" / "lab-importance", "lab")
 plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False})
 
 
 def show(part):
     """Run a part of `python base_code/lab.py importance`, and show its pictures; or say which TODO it waits for."""
-    try:
-        for path in PARTS[part].study(lab, OUT, str(MODEL)):
-            display(Image(filename=path))
-    except (NotImplementedError, UserError) as todo:
-        print("not yet:", todo)
+    show_pictures(PARTS[part].study, lab, OUT, str(MODEL))
 
 
 # %% [markdown]

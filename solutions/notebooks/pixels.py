@@ -21,18 +21,16 @@ from pathlib import Path
 import ipywidgets
 import matplotlib.pyplot as plt
 import torch
-from IPython.display import Image, display
 
 KIT = next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "base_code" / "train.py").is_file())
 sys.path.insert(0, str(KIT / "base_code"))
 
-from cli import UserError
 from model_file import import_file
 from outputs import owned_folder
+from studies.notebook import show_pictures, students_file
 from studies.pixels import PARTS
 
-FILES = Path.cwd() / "pixels.py", KIT / "base_code" / "labs" / "pixels.py"
-LAB = next(path for path in FILES if path.is_file())
+LAB = students_file("pixels.py")
 OUT = owned_folder(KIT / "runs" / "lab-pixels", "lab")
 LEVELS = torch.arange(256.0)
 plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False})
@@ -40,11 +38,7 @@ plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.r
 
 def show(part):
     """Run a part of `python base_code/lab.py pixels`, and show its pictures; or say which TODO it waits for."""
-    try:
-        for path in PARTS[part].study(lab, OUT, "base_code/model.py"):
-            display(Image(filename=path))
-    except (NotImplementedError, UserError) as todo:
-        print("not yet:", todo)
+    show_pictures(PARTS[part].study, lab, OUT, "base_code/model.py")
 
 
 # %% [markdown]
