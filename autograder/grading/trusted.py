@@ -7,16 +7,17 @@ import functools
 import inspect
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from autograder.grading.tensors import Tensors, oddity, vector_jacobian
 from autograder.sandbox.inside.bodies import decode, encode
 
-MAX_NUMBERS = 2**22  # of all inputs broadcast together: what a stranger can make the judge compute with
+MAX_NUMBERS = 2**22  # of an operation's inputs, broadcast: what a stranger can make the judge compute with
 
 
 def signatures(functions: Mapping[str, Callable]) -> dict[str, dict[str, int | None]]:
@@ -46,7 +47,9 @@ def answer(functions: Mapping[str, Callable], header: dict, body: bytes) -> tupl
         cotangent = tensors.pop("cotangent", None)
         inputs = [tensors[str(i)] for i in range(len(tensors))]
         check(*inputs)
-        return {}, encode(computed(functools.partial(functions[name], **numbers), inputs, cotangent))
+        with Limited():
+            tensors = computed(functools.partial(functions[name], **numbers), inputs, cotangent)
+        return {}, encode(tensors)
     except Exception as error:  # of any kind: the inputs are a stranger's
         return {"error": f"{name}: {error}"[:1000]}, b""
 
@@ -58,24 +61,32 @@ def check_numbers(numbers: dict, arguments: dict[str, int | None]) -> None:
 
 
 def check(*tensors: Tensor) -> None:
-    """An error unless these are numbers, and so few that anything can be computed with them."""
+    """An error unless these are numbers. How many may be computed with, Limited sees to."""
     if any(oddity(tensor) for tensor in tensors):
         raise TypeError("expected tensors of floating-point numbers")
-    # A function may give some of them a last axis first, as a mixture does whose components they do not have.
-    ways = itertools.product(*((tuple(tensor.shape), (*tensor.shape, 1)) for tensor in tensors))
-    largest = max(map(numbers_together, ways))
-    if not largest:
-        raise ValueError(f"inputs whose shapes do not go together: {[list(tensor.shape) for tensor in tensors]}")
-    if largest > MAX_NUMBERS:
-        raise ValueError("too many numbers")
 
 
-def numbers_together(shapes) -> int:
-    """How many numbers arrays of these shapes have when they are broadcast; 0 where they cannot be."""
+class Limited(TorchFunctionMode):
+    """Refuses an operation of too many numbers before it is computed; its gradients have as many.
+
+    Each operation by itself: what becomes of the shapes of its inputs is a function's own affair. A mixture gives its
+    pixels a last axis more, a Gaussian does not, and the limit of the one would wrong the other.
+    """
+
+    def __torch_function__(self, operation, types, arguments=(), keywords=None):
+        keywords = keywords or {}
+        tensors = [x for x in itertools.chain(arguments, keywords.values()) if isinstance(x, Tensor)]
+        if numbers_together([tensor.shape for tensor in tensors]) > MAX_NUMBERS:
+            raise ValueError("too many numbers")
+        return operation(*arguments, **keywords)
+
+
+def numbers_together(shapes: Sequence[Sequence[int]]) -> int:
+    """How many numbers arrays of these shapes have when they are broadcast; where they cannot be, at most."""
     try:
-        sizes = np.broadcast_shapes(*shapes)  # torch's imports for a second
-    except ValueError:
-        return 0
+        sizes: Sequence[int] = np.broadcast_shapes(*map(tuple, shapes))
+    except ValueError:  # they do not go together, or are multiplied as matrices
+        sizes = list(itertools.chain(*shapes))
     return math.prod(max(size, 1) for size in sizes)  # a sum over an empty axis has as many
 
 
