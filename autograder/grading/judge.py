@@ -210,7 +210,7 @@ def explain(known, case, answer, cotangent, seed, fault_of, suspects):
         sources = {name: inputs[name].requires_grad_() for name in case.gradients if name in inputs}
         if case.model is not None and case.gradients:
             sources = dict(case.model.named_parameters())
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed formats a traceback each time
         try:
             value = formula(*inputs.values(), **case.keywords)
         except Exception:  # a formula for other shapes

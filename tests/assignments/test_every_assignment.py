@@ -46,20 +46,28 @@ def test_the_stub_gets_nothing_and_the_reference_everything(assignment, grade):
 @pytest.mark.slow
 @pytest.mark.parametrize(("assignment", "entry"), MISTAKES, ids=called)
 def test_a_misconception_is_caught_in_its_task_and_named(assignment, entry, grade, pytestconfig):
-    """The first of each task, and with --thorough all: in a grading of the whole file, and in one backwards."""
+    """The first of each task, or with --thorough all, in the whole file and once more backwards; others until named."""
+    submission = submissions.wrong(entry, assignment)
     task = assignment.task_of(entry.function).id
     own = [check for check in assignment.checks if check.task == task]
-    is_whole = entry in FIRST or pytestconfig.option.thorough
     for seed in range(pytestconfig.option.draws):
-        checks = assignment.checks if is_whole else own
-        ledger = grade(submissions.wrong(entry, assignment), seed=seed, checks=checks)
-        results = [result for result in lost(ledger) if result.check in checks]
-        assert {result.check.task for result in results} == {task}, seed
-        named = {result.misconception for result in results}
-        assert entry.id in named, [seed, *(feedback(ledger, result) for result in results)]
-        if is_whole:
-            again = grade(submissions.wrong(entry, assignment), seed=seed, checks=own[::-1])
-            assert names(again) == names(ledger), "what is named must not depend on the checks that ran before"
+        if not (entry in FIRST or pytestconfig.option.thorough):
+            ledger = grade(submission, seed=seed, checks=own, until=partial(names_it, entry))
+            assert entry.id in names(ledger).values(), [seed, *told(ledger)]
+            continue
+        ledger = grade(submission, seed=seed)
+        assert {result.check.task for result in lost(ledger)} == {task}, seed
+        assert entry.id in names(ledger).values(), [seed, *told(ledger)]
+        again = grade(submission, seed=seed, checks=own[::-1])
+        assert names(again) == names(ledger), "what is named must not depend on the checks that ran before"
+
+
+def names_it(entry, result):
+    return result.lost is not None and result.misconception == entry.id
+
+
+def told(ledger):
+    return [feedback(ledger, result) for result in lost(ledger) if result.lost]
 
 
 @pytest.mark.slow

@@ -373,7 +373,7 @@ def test_a_worker_that_does_not_import_is_our_failure(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize(("user", "level"), [(0, 2), (65534, 3), (65534, 1)])
 def test_the_same_as_root_and_as_an_ordinary_user(user, level, tmp_path, pytestconfig):
-    """This file for one level, where the interpreter lies open to everybody; with --thorough the forkserver's too."""
+    """This file for one level, where the interpreter lies open to all; with --thorough the forkserver's and the bank too."""
     home = next((p for p in Path(sys.base_prefix).resolve().parents if not p.stat().st_mode & 0o001), None)
     script = 'exec "$@"'
     if home:
@@ -383,8 +383,10 @@ def test_the_same_as_root_and_as_an_ordinary_user(user, level, tmp_path, pytestc
     command = ["unshare", "--mount", "--propagation", "private", "bash", "-c", script, str(tmp_path)]
     command += ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
     files = ["tests/sandbox/test_sandbox.py"]
-    files += ["tests/sandbox/test_forkserver.py"] if pytestconfig.option.thorough else []
+    if pytestconfig.option.thorough:
+        files += ["tests/sandbox/test_forkserver.py", "tests/sandbox/test_hostile.py"]
     command += [sys.executable, "-m", "pytest", *files, "-k", f"level{level}", "-p", "no:cacheprovider"]
+    command += ["--thorough"] if pytestconfig.option.thorough else []
     environment = {**os.environ, "HOME": "/nonexistent", "TMPDIR": "/tmp"}
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if "unshare failed" in ended.stderr:
