@@ -373,7 +373,7 @@ def test_a_worker_that_does_not_import_is_our_failure(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize(("user", "level"), [(0, 2), (65534, 3), (65534, 1)])
 def test_the_same_as_root_and_as_an_ordinary_user(user, level, tmp_path, pytestconfig):
-    """This file for one level, where the interpreter lies open to all; with --thorough the forkserver's and the bank too."""
+    """This file at one level, where all reach the interpreter; with --thorough the forkserver's and the bank too."""
     home = next((p for p in Path(sys.base_prefix).resolve().parents if not p.stat().st_mode & 0o001), None)
     script = 'exec "$@"'
     if home:
