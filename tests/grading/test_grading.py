@@ -15,9 +15,11 @@ from autograder.grading import version
 from autograder.grading.assignment import Check
 from autograder.grading.grading import Grading
 from autograder.grading.remote import RemoteFile
+from autograder.grading.submission import files_inside, forkservers
 from autograder.grading.version import grader_version, kit_files
 from autograder.reports.html import png
 from autograder.sandbox.errors import Unavailable
+from autograder.sandbox.levels import forkserver, probe
 from autograder.sandbox.sandbox import Sandbox
 from cli import ROOT
 from helpers import submissions
@@ -349,10 +351,19 @@ def again(function):
 # The test NLL ---------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def server():
+    server = forkserver("worker", files_inside(IWAE), probe())
+    yield server
+    if server:
+        server.close()
+
+
 @pytest.fixture
-def quick(monkeypatch):
-    """The digits, whatever is on this machine; the reference band of --nll short."""
+def quick(monkeypatch, server):
+    """The digits, whatever is on this machine; sandboxes that need not import torch, as for a class."""
     monkeypatch.setattr(nll, "choose", lambda name: "digits")
+    monkeypatch.setitem(forkservers, IWAE.name, server)
 
 
 def measured(submission):
