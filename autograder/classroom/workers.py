@@ -6,6 +6,7 @@ imports neither torch nor anything of a submission.
 """
 
 import contextlib
+import functools
 import gc
 import os
 import select
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from autograder import ROOT, assignments
 from autograder.grading.submission import keep_forkserver
+from autograder.sandbox.errors import Unavailable
 from autograder.sandbox.inside import frames
 from autograder.sandbox.levels import probe
 from autograder.sandbox.sandbox import remove
@@ -155,6 +157,7 @@ def serve_one(control, job, source):
         frames.send(control, {"results": 0, "problem": problem}, b"")
         return
     keep_forkserver(assignment)
+    warm_up(assignment)
     alive, ours = os.pipe()  # closes when the judge ends
     pid = os.fork()
     if pid == 0:
@@ -175,6 +178,19 @@ def serve_one(control, job, source):
         os.waitpid(pid, 0)
         raise EOFError
     send_report(control, os.waitpid(pid, 0)[1], Path(tempfile.gettempdir(), f"report-{pid}"))
+
+
+@functools.cache
+def warm_up(assignment):
+    """Grade the solution once: what torch sets up at first use takes each judge a quarter of a second otherwise."""
+    from autograder.grading.grading import grade
+    from autograder.grading.submission import Submission
+
+    with contextlib.suppress(Unavailable, OSError):  # a judge says so
+        stages = {stage.option: "off" for stage in assignment.stages}
+        grade(Submission.read(assignment, assignment.solution), modes=stages)
+    gc.collect()
+    gc.freeze()
 
 
 def data_problem(dataset):

@@ -93,7 +93,7 @@ def test_a_vae_needs_no_todo_3(command, tmp_path):
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    options = (*DIGITS, "--objective", "iwae", "--epochs", 12, "--out", folder)
+    options = (*DIGITS, "--objective", "iwae", "--epochs", 7, "--out", folder)
     assert finish(start("base_code/train.py", *options)).status == 0
     return folder
 
@@ -102,8 +102,8 @@ def uninterrupted(tmp_path_factory):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_resumed_run_ends_with_the_same_weights(uninterrupted, tmp_path, number):
     folder = tmp_path / "run"
-    process = start("base_code/train.py", *DIGITS, "--objective", "iwae", "--epochs", 12, "--out", folder)
-    while "epoch 3/12" not in process.stdout.readline():
+    process = start("base_code/train.py", *DIGITS, "--objective", "iwae", "--epochs", 7, "--out", folder)
+    while "epoch 3/7" not in process.stdout.readline():
         assert process.poll() is None
     time.sleep(0.15)  # into the next epoch
     process.send_signal(number)
@@ -111,7 +111,7 @@ def test_a_resumed_run_ends_with_the_same_weights(uninterrupted, tmp_path, numbe
     if number == signal.SIGINT:
         assert ended.status == 130
         assert f"--resume {folder}" in ended.err and "Traceback" not in ended.err
-    assert 3 <= len(metrics(folder)) < 12
+    assert 3 <= len(metrics(folder)) < 7
     ended = finish(start("base_code/train.py", "--resume", folder))
     assert ended.status == 0, ended.err
     assert_same_weights(uninterrupted, folder)
