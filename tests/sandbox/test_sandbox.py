@@ -387,7 +387,7 @@ def test_the_same_as_root_and_as_an_ordinary_user(user, level, tmp_path, pytestc
         files += ["tests/sandbox/test_forkserver.py", "tests/sandbox/test_hostile.py"]
     command += [sys.executable, "-m", "pytest", *files, "-k", f"level{level}", "-p", "no:cacheprovider"]
     command += ["--thorough"] if pytestconfig.option.thorough else []
-    environment = {**os.environ, "HOME": "/nonexistent", "TMPDIR": "/tmp"}
+    environment = {**os.environ, "HOME": "/nonexistent", "TMPDIR": "/tmp", "PYTEST_ADDOPTS": ""}
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if "unshare failed" in ended.stderr:
         pytest.skip("this container cannot make a mount namespace")
