@@ -22,7 +22,7 @@ import traceback
 from pathlib import Path
 
 from autograder import ROOT, assignments
-from autograder.grading.submission import keep_forkserver
+from autograder.grading.submission import Submission, keep_forkserver
 from autograder.sandbox.errors import Unavailable
 from autograder.sandbox.inside import frames
 from autograder.sandbox.levels import probe
@@ -184,7 +184,6 @@ def serve_one(control, job, source):
 def warm_up(assignment):
     """Grade the solution once: what torch sets up at first use takes each judge a quarter of a second otherwise."""
     from autograder.grading.grading import grade
-    from autograder.grading.submission import Submission
 
     with contextlib.suppress(Unavailable, OSError):  # a judge says so
         stages = {stage.option: "off" for stage in assignment.stages}
@@ -209,7 +208,6 @@ def data_problem(dataset):
 def write_report(job, source):
     """Grade, and leave the report in a folder that is named after this process."""
     from autograder.grading.grading import grade
-    from autograder.grading.submission import Submission
 
     submission = Submission(assignments.get(job["assignment"]), Path(job["name"]), source, job["rejected"])
     folder = Path(tempfile.gettempdir(), f"report-{os.getpid()}")

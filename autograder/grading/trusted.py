@@ -46,7 +46,8 @@ def answer(functions: Mapping[str, Callable], header: dict, body: bytes) -> tupl
         tensors = decode(body)
         cotangent = tensors.pop("cotangent", None)
         inputs = [tensors[str(i)] for i in range(len(tensors))]
-        check(*inputs)
+        if any(map(oddity, inputs)):
+            raise TypeError("expected tensors of floating-point numbers")
         with Limited():
             tensors = computed(functools.partial(functions[name], **numbers), inputs, cotangent)
         return {}, encode(tensors)
@@ -58,12 +59,6 @@ def check_numbers(numbers: dict, arguments: dict[str, int | None]) -> None:
     """An error unless each is a small whole number for an argument that takes one."""
     if any(arguments[name] is None or type(n) is not int or abs(n) > MAX_NUMBERS for name, n in numbers.items()):
         raise TypeError("expected whole numbers")
-
-
-def check(*tensors: Tensor) -> None:
-    """An error unless these are numbers. How many may be computed with, Limited sees to."""
-    if any(oddity(tensor) for tensor in tensors):
-        raise TypeError("expected tensors of floating-point numbers")
 
 
 class Limited(TorchFunctionMode):
