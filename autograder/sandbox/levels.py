@@ -97,6 +97,7 @@ def enforced(level: int) -> dict[str, str]:
         "files": files.get(level, landlock if holds["landlock"] else files[0]),
         "user": f"{'one of its own' if has_own_user else 'yours'}{', without capabilities' if level else ''}",
         "system calls": f"{len(SYSTEM_CALLS)} allowed (seccomp)" if holds["seccomp"] else "not filtered",
+        "signals": "to its own processes" if has_own_user or holds["landlock"] >= 6 else "to all of your processes",
         "keyring": "new and empty" if holds["keyring"] else "yours",
         "network": "none" if level == 3 or holds["seccomp"] else "yours",
         "processes": f"at most {limits.processes}" if has_own_user else "not limited",

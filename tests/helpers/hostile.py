@@ -111,6 +111,7 @@ doors = {
     "ptrace": lambda: libc.ptrace(16, os.getppid(), 0, 0),
     "another process's memory": lambda: libc.process_vm_readv(os.getppid(), None, 0, None, 0, 0),
     "other processors": lambda: os.sched_setaffinity(0, range(os.cpu_count())) or 0,
+    "another priority": lambda: os.setpriority(os.PRIO_PROCESS, 0, 19) or 0,
     "another user": lambda: libc.setuid(0),
 }
 opened = []
@@ -502,7 +503,8 @@ for pid in {os.getppid(), *range(2, 60)} - {os.getpid()}:
                 lambda: os.kill(pid, signal.SIGSTOP), lambda: os.killpg(pid, signal.SIGSTOP)):
         try: act()
         except OSError: pass
-os.setpriority(os.PRIO_USER, os.getuid(), 19)
+try: os.setpriority(os.PRIO_USER, os.getuid(), 19)
+except OSError: pass
 if os.fork() == 0:
     os.setsid()
 while True:  # whoever becomes this user to end it, too

@@ -36,9 +36,7 @@ sys.kept = os.environ["NOTE"] = "kept"
 torch.manual_seed(4711); random.seed(4711)
 torch.ones(2, dtype=torch.float64).__class__.kept = 1
 master, terminal = os.openpty()
-os.setpriority(os.PRIO_PROCESS, 0, 5)
 os.umask(0o077)
-os.nice(3)
 gc.disable()
 for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGCHLD):
     signal.signal(number, signal.SIG_IGN)
@@ -65,7 +63,6 @@ result = dict(
     torch=hasattr(torch.Tensor, "kept"),
     terminals=os.listdir("/dev/pts") if {level} == 3 else [],
     mask=os.umask(0),
-    nice=os.nice(0),
     collected=gc.isenabled(),
     handlers=[str(signal.getsignal(number)) for number in range(1, 32)],
     processes=len([name for name in os.listdir("/proc") if name.isdigit()]) if {level} == 3 else 0,

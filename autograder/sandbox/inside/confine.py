@@ -17,7 +17,7 @@ PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP = 38, 24
 
 # An allow list: whatever a later kernel brings stays closed. Python, torch, threads and child processes need these.
 # Left out on purpose: the keyrings, System V and POSIX message queues, memory that no limit counts (memfd, System V),
-# sockets but for pairs, namespaces and mounts, other processes' memory, other users, bpf, io_uring, perf, affinity.
+# sockets but for pairs, namespaces and mounts, other processes' memory, other users, bpf, io_uring, perf, affinity, priorities.
 SYSTEM_CALLS = """
     access chdir chmod close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2 fadvise64 fallocate
     fchdir fchmod fchmodat fchmodat2 fcntl fdatasync fgetxattr flistxattr flock fstat fstat64 fstatfs fsync ftruncate
@@ -31,8 +31,8 @@ SYSTEM_CALLS = """
     arch_prctl capget execve exit exit_group fork futex futex_waitv get_robust_list getcpu getegid geteuid getgid
     getgroups getpgid getpgrp getpid getppid getpriority getresgid getresuid getrlimit getrusage getsid gettid getuid
     kill nanosleep pause pidfd_open prctl prlimit64 restart_syscall rseq sched_get_priority_max sched_get_priority_min
-    sched_getaffinity sched_getparam sched_getscheduler sched_yield set_robust_list set_tid_address setpgid setpriority
-    setrlimit setsid sysinfo tgkill times tkill uname vfork wait4 waitid
+    sched_getaffinity sched_getparam sched_getscheduler sched_yield set_robust_list set_tid_address setpgid setrlimit
+    setsid sysinfo tgkill times tkill uname vfork wait4 waitid
 
     alarm clock_getres clock_gettime clock_nanosleep getitimer getrandom gettimeofday rt_sigaction rt_sigpending
     rt_sigprocmask rt_sigreturn rt_sigsuspend rt_sigtimedwait setitimer sigaltstack signalfd4 time timer_create
