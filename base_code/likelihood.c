@@ -18,9 +18,10 @@ typedef struct {
     int64_t rows, x_rows, pixels, next;
 } Task;
 
-/* e^y for y <= 0, to 2 units in the last place; 0 where it would be subnormal. After Cephes' expf. */
+/* e^y for -87 <= y <= 0, to 2 units in the last place; anything elsewhere. After Cephes' expf. */
 INLINE float exp_of(float y) {
-    float n = rintf(y * 1.44269504f), r = y - n * 0.693359375f + n * 2.12194440e-4f;
+    const float magic = 12582912; /* 1.5 * 2^23: what is added to it is rounded to an integer, in its last bits */
+    float shifted = y * 1.44269504f + magic, n = shifted - magic, r = y - n * 0.693359375f + n * 2.12194440e-4f;
     float p = 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
@@ -28,7 +29,9 @@ INLINE float exp_of(float y) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1;
-    uint32_t bits = (uint32_t)((int32_t)n + 127) << 23;
+    uint32_t bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits + 127) << 23;
     float power;
     memcpy(&power, &bits, sizeof power);
     return p * power;
@@ -37,10 +40,9 @@ INLINE float exp_of(float y) {
 INLINE void add(const float *restrict x, const float *restrict l, float *restrict residual, float *restrict linear,
                 float *restrict product, int with_residual) {
     for (int i = 0; i < LANES; i++) {
-        float y = l[i] > 0 ? -l[i] : l[i]; /* fmaxf and fabsf would do, but the first stops vectorisation */
-        float e = exp_of(y < -87 ? -87 : y);
-        e = y < -87 ? 0 : e;
-        linear[i] += x[i] * l[i] - (l[i] > 0 ? l[i] : 0);
+        float y = -fabsf(l[i]), positive = l[i] > 0 ? l[i] : 0; /* not fmaxf, which stops vectorisation */
+        linear[i] += x[i] * l[i] - positive;
+        float e = y < -87 ? 0 : exp_of(y);
         product[i] += e * (1 + product[i]); /* of 1 + e, less 1, which would swallow small e */
         if (with_residual) residual[i] = l[i] > 0 ? x[i] - 1 + e / (1 + e) : x[i] - e / (1 + e);
     }
@@ -48,20 +50,19 @@ INLINE void add(const float *restrict x, const float *restrict l, float *restric
 
 INLINE float row(const float *x, const float *l, float *residual, int64_t pixels, int with_residual) {
     double sum = 0;
-    for (int64_t start = 0; start < pixels;) {
+    for (int64_t start = 0, end; start < pixels; start = end) {
         float linear[LANES] = {0}, product[LANES] = {0};
-        for (int step = 0; step < STEPS && start < pixels; step++, start += LANES) {
-            int64_t n = pixels - start;
-            if (n >= LANES) {
-                add(x + start, l + start, with_residual ? residual + start : 0, linear, product, with_residual);
-            } else { /* the last few, filled up with pixels that count nothing */
-                float x_end[LANES] = {0}, l_end[LANES], residual_end[LANES];
-                for (int i = 0; i < LANES; i++) l_end[i] = -100;
-                memcpy(x_end, x + start, n * sizeof *x);
-                memcpy(l_end, l + start, n * sizeof *l);
-                add(x_end, l_end, residual_end, linear, product, with_residual);
-                if (with_residual) memcpy(residual + start, residual_end, n * sizeof *residual);
-            }
+        end = pixels - start > LANES * STEPS ? start + LANES * STEPS : pixels;
+        int64_t i = start;
+        for (; i + LANES <= end; i += LANES)
+            add(x + i, l + i, with_residual ? residual + i : 0, linear, product, with_residual);
+        if (i < end) { /* the last few, filled up with pixels that count nothing */
+            float x_end[LANES] = {0}, l_end[LANES], residual_end[LANES];
+            for (int j = 0; j < LANES; j++) l_end[j] = -100;
+            memcpy(x_end, x + i, (end - i) * sizeof *x);
+            memcpy(l_end, l + i, (end - i) * sizeof *l);
+            add(x_end, l_end, residual_end, linear, product, with_residual);
+            if (with_residual) memcpy(residual + i, residual_end, (end - i) * sizeof *residual);
         }
         double whole = 0;
         for (int i = 0; i < LANES; i++) {

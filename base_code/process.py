@@ -61,6 +61,7 @@ def compiled(function, example, required=False):
 
     torch._dynamo.config.trace_autograd_ops = True  # forward and backward in one graph, where both are in the function
     torch._inductor.config.fallback_random = True  # plain PyTorch's noise, which is also drawn faster on a CPU
+    torch._inductor.config.cpp.use_decompose_tanh = True  # in one exponential, as exact here
     print("compiling: up to a minute", flush=True)
     fast = torch.compile(function, dynamic=False)
     random_state = torch.get_rng_state()
