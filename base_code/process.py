@@ -24,6 +24,9 @@ def prepare_device(name):
     # Importance weights of e^-90 and their gradients are denormal numbers, which a CPU multiplies up to
     # a hundred times more slowly. Nothing depends on them: count them as 0.
     torch.set_flush_denormal(True)
+    # Large tensors in pages of 2 MB, where Linux has them: looking up small ones takes up to a twentieth of a step.
+    # torch asks for this at its first tensor.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if platform.libc_ver()[0] == "glibc":
         # Keep the memory of freed tensors: handing it back and asking again costs a third of a step, and more than
         # that above 32 MB. So nothing is mapped by itself, and the heap keeps 2 GB.
