@@ -17,7 +17,8 @@ PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP = 38, 24
 
 # An allow list: whatever a later kernel brings stays closed. Python, torch, threads and child processes need these.
 # Left out on purpose: the keyrings, System V and POSIX message queues, memory that no limit counts (memfd, System V),
-# sockets but for pairs, namespaces and mounts, other processes' memory, other users, bpf, io_uring, perf, affinity, priorities.
+# sockets but for pairs, namespaces and mounts, other processes' memory, other users, bpf, io_uring, perf, processors,
+# priorities.
 SYSTEM_CALLS = """
     access chdir chmod close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2 fadvise64 fallocate
     fchdir fchmod fchmodat fchmodat2 fcntl fdatasync fgetxattr flistxattr flock fstat fstat64 fstatfs fsync ftruncate
