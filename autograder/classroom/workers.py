@@ -186,8 +186,7 @@ def warm_up(assignment):
     from autograder.grading.grading import grade
 
     with contextlib.suppress(Unavailable, OSError):  # a judge says so
-        stages = {stage.option: "off" for stage in assignment.stages}
-        grade(Submission.read(assignment, assignment.solution), modes=stages)
+        grade(Submission.read(assignment, assignment.solution), modes=assignment.without_stages())
     gc.collect()
     gc.freeze()
 

@@ -224,6 +224,10 @@ class Assignment:
         """{id: Misconception}"""
         return {entry.id: entry for entry in self.part("misconceptions").MISCONCEPTIONS}
 
+    def without_stages(self) -> dict[str, str]:
+        """The modes in which no stage runs, for the functions alone."""
+        return {stage.option: "off" for stage in self.stages}
+
     def running(self, modes: dict[str, str] | None) -> list[Stage]:
         """The stages that run in the modes {option: mode}; these look at a dataset."""
         return [stage for stage in self.stages if stage.mode(modes) != "off"]

@@ -36,6 +36,10 @@ sys.kept = os.environ["NOTE"] = "kept"
 torch.manual_seed(4711); random.seed(4711)
 torch.ones(2, dtype=torch.float64).__class__.kept = 1
 master, terminal = os.openpty()
+try:
+    os.nice(3)
+except OSError:
+    pass
 os.umask(0o077)
 gc.disable()
 for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGCHLD):
@@ -63,6 +67,7 @@ result = dict(
     torch=hasattr(torch.Tensor, "kept"),
     terminals=os.listdir("/dev/pts") if {level} == 3 else [],
     mask=os.umask(0),
+    nice=os.getpriority(os.PRIO_PROCESS, 0),
     collected=gc.isenabled(),
     handlers=[str(signal.getsignal(number)) for number in range(1, 32)],
     processes=len([name for name in os.listdir("/proc") if name.isdigit()]) if {level} == 3 else 0,
