@@ -3,6 +3,10 @@
 The plain formula goes over the pixels four times forward and three times backward, with an exponential and a
 logarithm for each. The kernel does it once, and keeps what the backward pass needs: the residual x - sigmoid(logits).
 It is used after load(), for float32 on a CPU; whatever else comes gets the plain formula.
+
+In a compiled step, take_in_linear() lets it add the bias of the linear layer whose output the logits are, which else is
+a pass of its own, and the gradients of that layer are computed without one for the logits: each row of the residual
+still lacks a factor, which is multiplied into the layer's few inputs instead of its many outputs.
 """
 
 import ctypes
@@ -49,19 +53,19 @@ def load():
     global kernel, parallel
     function = native.load(SOURCE).log_likelihood
     pointer, integer = ctypes.c_void_p, ctypes.c_int64
-    function.argtypes = [pointer] * 4 + [integer] * 3 + [pointer, ctypes.c_int]
+    function.argtypes = [pointer] * 5 + [integer] * 3 + [pointer, ctypes.c_int]
     function.restype = None
     runtime = ctypes.CDLL(torch._C.__file__)
     parallel = ctypes.cast(runtime.GOMP_parallel, pointer) if hasattr(runtime, "GOMP_parallel") else None
     kernel = function
 
 
-def run(x, logits, residual):
-    """The sums that the kernel makes. It writes the residual, too, unless that is None."""
+def run(x, logits, residual, bias=None):
+    """The sums that the kernel makes. It writes the residual, too, unless that is None; then it adds a bias before."""
     x, logits = x.contiguous(), logits.contiguous()
     sums, pixels = logits.new_empty(logits.shape[:-1]), logits.shape[-1]
     threads = torch.get_num_threads() if parallel and logits.numel() >= SPLIT else 1
-    pointers = (tensor if tensor is None else tensor.data_ptr() for tensor in (x, logits, sums, residual))
+    pointers = (tensor if tensor is None else tensor.data_ptr() for tensor in (x, logits, bias, sums, residual))
     kernel(*pointers, sums.numel(), x.numel() // pixels, pixels, parallel, threads)
     return sums
 
@@ -77,14 +81,55 @@ def setup_context(ctx, inputs, output):
 
 
 def backward(ctx, grad, grad_residual):
-    """To the logits alone: x gets the plain formula. grad_residual comes where a gradient is differentiated again."""
-    x, residual = ctx.saved_tensors
+    """To the logits alone: x gets the plain formula."""
+    return None, gradient(*ctx.saved_tensors, grad, grad_residual)
+
+
+def gradient(x, residual, grad, grad_residual):
+    """To the logits. grad_residual comes where a gradient is differentiated again."""
     result = None if grad is None else grad.unsqueeze(-1) * residual
     if grad_residual is not None:
         p = x - residual  # sigmoid(logits)
         second = -grad_residual * p * (1 - p)
         result = second if result is None else result + second
-    return None, result
+    return result
+
+
+def run_of_linear(x, h, weight, bias):
+    products = F.linear(h, weight).contiguous()  # whose memory the residual takes
+    return run(x, products, products, bias), products
+
+
+def setup_of_linear(ctx, inputs, output):
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(*inputs[:3], output[1])
+
+
+def backward_of_linear(ctx, grad, grad_residual):
+    """To h, weight and bias of logits = h @ weight.T + bias."""
+    x, h, weight, residual = ctx.saved_tensors
+    if grad_residual is None:
+        to_h = grad.unsqueeze(-1) * (residual @ weight)
+        inputs, outputs, to_bias = grad.unsqueeze(-1) * h, residual, grad.flatten() @ residual.reshape(-1, len(weight))
+    else:
+        inputs, outputs = h, gradient(x, residual, grad, grad_residual)
+        to_h, to_bias = outputs @ weight, outputs.reshape(-1, len(weight)).sum(0)
+    to_weight = outputs.reshape(-1, len(weight)).T @ inputs.reshape(-1, weight.shape[1])
+    return None, to_h, to_weight, to_bias
+
+
+def take_in_linear(graph):
+    """Let the operator compute its logits, in a graph of torch.compile where a linear layer made them for it alone."""
+    for node in graph.find_nodes(op="call_function", target=torch.ops.iwae.bernoulli_with_residual):
+        x, logits = node.args
+        if (
+            logits.target is F.linear
+            and len(logits.users) == 1
+            and len(logits.args) == 3
+            and logits.args[2] is not None
+        ):
+            node.target, node.args = torch.ops.iwae.bernoulli_of_linear, (x, *logits.args)
+            graph.erase_node(logits)
 
 
 # The operators, with their autograd and their shapes, so that torch.compile need not look into them.
@@ -99,3 +144,13 @@ torch.library.register_fake(
     lib=OPERATORS,
 )
 torch.library.register_autograd("iwae::bernoulli_with_residual", backward, setup_context=setup_context, lib=OPERATORS)
+OPERATORS.define("bernoulli_of_linear(Tensor x, Tensor h, Tensor weight, Tensor bias) -> (Tensor, Tensor)")
+OPERATORS.impl("bernoulli_of_linear", run_of_linear, "CPU")
+torch.library.register_fake(
+    "iwae::bernoulli_of_linear",
+    lambda x, h, weight, bias: (h.new_empty(h.shape[:-1]), h.new_empty(h.shape[:-1] + weight.shape[:1])),
+    lib=OPERATORS,
+)
+torch.library.register_autograd(
+    "iwae::bernoulli_of_linear", backward_of_linear, setup_context=setup_of_linear, lib=OPERATORS
+)

@@ -65,8 +65,11 @@ def compiled(function, example, required=False):
     torch._dynamo.config.trace_autograd_ops = True  # forward and backward in one graph, where both are in the function
     torch._inductor.config.fallback_random = True  # plain PyTorch's noise, which is also drawn faster on a CPU
     torch._inductor.config.cpp.use_decompose_tanh = True  # in one exponential, as exact here
+    torch._inductor.config.cpp_wrapper = True  # what calls the kernels is no Python either
+    # An axis shorter than a vector, such as D, else makes torch start its threads anew for each row (in 2.13).
+    torch._inductor.config.cpp.enable_loop_tail_vec = False
     print("compiling: up to a minute", flush=True)
-    fast = torch.compile(function, dynamic=False)
+    fast = torch.compile(function, dynamic=False, backend=inductor)
     random_state = torch.get_rng_state()
     try:
         fast(*example)  # compiled only when first used
@@ -79,6 +82,13 @@ def compiled(function, example, required=False):
     finally:
         torch.set_rng_state(random_state)
     return fast
+
+
+def inductor(module, inputs):
+    """The usual backend of torch.compile, for a graph in which the likelihood has taken in the layer before it."""
+    likelihood.take_in_linear(module.graph)
+    module.recompile()
+    return torch._inductor.compile(module, inputs)
 
 
 def graphed(function, example, required=False):

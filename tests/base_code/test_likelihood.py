@@ -147,7 +147,7 @@ def test_without_gradients_nothing_is_kept(calls):
     with torch.no_grad():
         likelihood.bernoulli(x, logits)
     likelihood.bernoulli(x, logits.detach())
-    assert [arguments[3] for arguments in calls] == [None, None]  # the residual's address
+    assert [arguments[4] for arguments in calls] == [None, None]  # the residual's address
 
 
 def test_a_gradient_can_be_differentiated(calls):
@@ -203,6 +203,87 @@ def test_it_is_what_torch_asks_of_an_operator():
     x, logits = images(2, 9), torch.randn(3, 2, 9)
     torch.library.opcheck(torch.ops.iwae.bernoulli.default, (x, logits))
     torch.library.opcheck(torch.ops.iwae.bernoulli_with_residual.default, (x, logits.requires_grad_()))
+    layer = (torch.randn(shape, requires_grad=True) for shape in ((3, 2, 4), (9, 4), (9,)))
+    torch.library.opcheck(torch.ops.iwae.bernoulli_of_linear.default, (x, *layer))
+
+
+def of_layer(x, h, weight, bias):
+    return likelihood.bernoulli(x, F.linear(h, weight, bias))
+
+
+def compiled_alike(function, *arguments):
+    """The operators of ours that a compiled function calls, after its value and gradients were compared with float64.
+
+    The function is called with the formula instead of the kernel there.
+    """
+    graphs = []
+
+    def backend(module, _):
+        """Without a compiler: run the graph as it then is."""
+        likelihood.take_in_linear(module.graph)
+        module.recompile()
+        graphs.append(module.graph)
+        return module
+
+    torch._dynamo.reset()  # else the ninth function of a name is not compiled any more
+    fast = torch.compile(function, backend=backend)
+    results = []
+    for call, kind in ((fast, torch.float), (function, torch.double)):
+        own = [a.detach().to(kind).requires_grad_(a.requires_grad) for a in arguments]
+        value = call(*own)
+        weights = torch.arange(value.numel(), dtype=kind).view(value.shape).cos()  # of no row the same
+        gradients = torch.autograd.grad((weights * value).sum(), [a for a in own if a.requires_grad])
+        results.append([value.float(), *(g.float() for g in gradients)])
+    for found, right in zip(*results, strict=True):
+        torch.testing.assert_close(found, right, rtol=1e-4, atol=1e-5 * right.abs().max().item())
+    targets = [str(node.target) for graph in graphs for node in graph.nodes]
+    return [target for target in targets if target.startswith("iwae.")]
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 5), (4, 3, 5), (2, 4, 3, 5)])
+@pytest.mark.parametrize("pixels", [7, 16, P])
+def test_a_compiled_step_takes_in_the_layer_before(shape, pixels):
+    x = images(*shape[-2:-1], pixels)
+    layer = (torch.randn(s, requires_grad=True) for s in (shape, (pixels, 5), (pixels,)))
+    assert compiled_alike(of_layer, x, *layer) == ["iwae.bernoulli_of_linear"]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
+def test_a_layer_of_inputs_in_another_order(order):
+    h = torch.randn(*(torch.tensor((4, 3, 5))[list(order)].tolist()))
+    h = h.permute(*(order.index(i) for i in range(3))).requires_grad_()
+    layer = (torch.randn(s, requires_grad=True) for s in ((P, 5), (P,)))
+    assert compiled_alike(of_layer, images(3, P), h, *layer) == ["iwae.bernoulli_of_linear"]
+
+
+OTHER_LAYERS = {
+    "without a bias": lambda x, h, weight, bias: of_layer(x, h, weight, None) + bias.sum(),
+    "used elsewhere": lambda x, h, weight, bias: (
+        (logits := F.linear(h, weight, bias)).sum(-1) + likelihood.bernoulli(x, logits)
+    ),
+    "scaled": lambda x, h, weight, bias: likelihood.bernoulli(x, 2 * F.linear(h, weight, bias)),
+    "by a product": lambda x, h, weight, bias: likelihood.bernoulli(x, h @ weight.T + bias),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_LAYERS)
+def test_other_layers_stay(kind):
+    layer = (torch.randn(s, requires_grad=True) for s in ((4, 3, 5), (P, 5), (P,)))
+    assert compiled_alike(OTHER_LAYERS[kind], images(3, P), *layer) == ["iwae.bernoulli_with_residual"]
+
+
+def test_the_gradients_of_a_layer_can_be_differentiated():
+    x, factor = images(3, P), torch.randn(4, 3)
+    layer = [(torch.randn(s) / 5).requires_grad_() for s in ((4, 3, 5), (P, 5), (P,))]
+    second = []
+    for function in (
+        lambda *given: torch.ops.iwae.bernoulli_of_linear(*given)[0],
+        lambda x, *a: formula(x, F.linear(*a)),
+    ):
+        first = torch.autograd.grad((function(x, *layer) ** 2 * factor).sum(), layer, create_graph=True)
+        second.append(torch.autograd.grad(sum((g**2).sum() for g in first), layer))
+    for found, right in zip(*second):
+        torch.testing.assert_close(found, right, rtol=1e-3, atol=1e-4 * right.abs().max().item())
 
 
 def test_the_models_loss_traces_as_one_graph(reference, calls):
