@@ -24,9 +24,9 @@ from run_folder import add_figures, labels, load_run, unique
 from settings import require, require_count
 from turns import in_turns, pass_on
 
-# Samples x images of so many pixels that are decoded at once, 63 MB for each tensor: with fewer, Python between the
-# products took a tenth of them.
-ROWS, PIXELS = 20_000, 784
+# Samples x images of so many pixels that are decoded at once, 31 MB for each tensor: with half of it, Python between the
+# products takes a tenth of them; with twice of it, some processors have to fetch the tensors from slow memory.
+ROWS, PIXELS = 10_000, 784
 NOISE_SEED = 1
 DOUBT_IMAGES, DOUBT_K = 100, 50  # of the comparison that finds a wrong log_weights: a blink
 
