@@ -24,8 +24,8 @@ from run_folder import add_figures, labels, load_run, unique
 from settings import require, require_count
 from turns import in_turns, pass_on
 
-# Samples x images of so many pixels that are decoded at once, 31 MB for each tensor: with half of it, Python between the
-# products takes a tenth of them; with twice of it, some processors have to fetch the tensors from slow memory.
+# Samples x images of so many pixels that are decoded at once, 31 MB for each tensor: with half of it, Python between
+# the products takes a tenth of them; with twice of it, some processors wait for their memory.
 ROWS, PIXELS = 10_000, 784
 NOISE_SEED = 1
 DOUBT_IMAGES, DOUBT_K = 100, 50  # of the comparison that finds a wrong log_weights: a blink

@@ -10,6 +10,7 @@ still lacks a factor, which is multiplied into the layer's few inputs instead of
 """
 
 import ctypes
+import sys
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ SPLIT = 2**15  # numbers from which several threads pay, as elsewhere in torch
 SOURCE = Path(__file__).with_name("likelihood.c")
 OPERATORS = torch.library.Library("iwae", "DEF")
 kernel = None  # the function in C, after load()
-parallel = None  # how torch runs on several threads, from the library that it uses itself: two would get in their way
+parallel = None  # openmp(), of torch's own library: two would get in their way
 
 
 def bernoulli(x, logits):
@@ -55,9 +56,14 @@ def load():
     pointer, integer = ctypes.c_void_p, ctypes.c_int64
     function.argtypes = [pointer] * 5 + [integer] * 3 + [pointer, ctypes.c_int]
     function.restype = None
-    runtime = ctypes.CDLL(torch._C.__file__)
-    parallel = ctypes.cast(runtime.GOMP_parallel, pointer) if hasattr(runtime, "GOMP_parallel") else None
+    gomp_parallel = openmp()
+    parallel = ctypes.cast(gomp_parallel, pointer) if gomp_parallel else None
     kernel = function
+
+
+def openmp():
+    """GOMP_parallel of the OpenMP that torch runs in, which runs a function in each thread; None where it has none."""
+    return getattr(ctypes.CDLL(torch._C.__file__), "GOMP_parallel", None) if sys.platform == "linux" else None
 
 
 def run(x, logits, residual, bias=None):

@@ -21,9 +21,7 @@ def prepare_device(name):
         name = next(candidate for candidate in ("cuda", "mps", "cpu") if available[candidate])
     if not available[name]:
         raise UserError(f"--device {name} is not available here; use --device cpu, or auto")
-    # Importance weights of e^-90 and their gradients are denormal numbers, which a CPU multiplies up to
-    # a hundred times more slowly. Nothing depends on them: count them as 0.
-    torch.set_flush_denormal(True)
+    flush_denormals()
     # Large tensors in pages of 2 MB, where Linux has them: looking up small ones takes up to a twentieth of a step.
     # torch asks for this at its first tensor.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
@@ -37,6 +35,19 @@ def prepare_device(name):
     if name == "cpu":
         load_kernel()
     return torch.device(name)
+
+
+def flush_denormals():
+    """Count the smallest numbers as 0, in every thread that computes.
+
+    Importance weights of e^-90 and their gradients are denormal numbers, which a CPU multiplies up to a hundred times
+    more slowly, and nothing depends on them. A thread takes the setting over from the one that starts it, so those that
+    have computed before, such as in a notebook, must be told.
+    """
+    torch.set_flush_denormal(True)
+    if run_in_each := likelihood.openmp():
+        function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: torch.set_flush_denormal(True))
+        run_in_each(function, None, torch.get_num_threads(), 0)
 
 
 @functools.cache
