@@ -4,9 +4,9 @@ The plain formula goes over the pixels four times forward and three times backwa
 logarithm for each. The kernel does it once, and keeps what the backward pass needs: the residual x - sigmoid(logits).
 It is used after load(), for float32 on a CPU; whatever else comes gets the plain formula.
 
-In a compiled step, take_in_linear() lets it add the bias of the linear layer whose output the logits are, which else is
-a pass of its own, and the gradients of that layer are computed without one for the logits: each row of the residual
-still lacks a factor, which is multiplied into the layer's few inputs instead of its many outputs.
+In a compiled step, take_in_linear() goes further where the logits are the output of a linear layer: the kernel adds the
+layer's bias, and the layer's gradients come from the residual itself. The gradient to a row of logits is its residual
+times one number, which is multiplied into the layer's few inputs instead of its many outputs.
 """
 
 import ctypes

@@ -43,5 +43,8 @@ def assert_close(found, wanted):
         assert found.keys() == wanted.keys()
         for key in wanted:
             assert_close(found[key], wanted[key])
+    elif isinstance(wanted, list):
+        for pair in zip(found, wanted, strict=True):
+            assert_close(*pair)
     else:
         assert found == pytest.approx(wanted, rel=1e-4, abs=1e-5) if isinstance(wanted, float) else found == wanted
