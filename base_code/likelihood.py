@@ -114,7 +114,7 @@ def setup_of_linear(ctx, inputs, output):
 def backward_of_linear(ctx, grad, grad_residual):
     """To h, weight and bias of logits = h @ weight.T + bias."""
     x, h, weight, residual = ctx.saved_tensors
-    if grad_residual is None:
+    if grad_residual is None:  # the gradient to a row of logits is its residual times its grad, never written out
         to_h = grad.unsqueeze(-1) * (residual @ weight)
         inputs, outputs, to_bias = grad.unsqueeze(-1) * h, residual, grad.flatten() @ residual.reshape(-1, len(weight))
     else:
@@ -124,9 +124,9 @@ def backward_of_linear(ctx, grad, grad_residual):
     return None, to_h, to_weight, to_bias
 
 
-def take_in_linear(graph):
-    """Let the operator compute its logits, in a graph of torch.compile where a linear layer made them for it alone."""
-    for node in graph.find_nodes(op="call_function", target=torch.ops.iwae.bernoulli_with_residual):
+def take_in_linear(module):
+    """Let the operator compute its logits, in a module of torch.compile where a linear layer made them for it alone."""
+    for node in module.graph.find_nodes(op="call_function", target=torch.ops.iwae.bernoulli_with_residual):
         x, logits = node.args
         if (
             logits.target is F.linear
@@ -135,7 +135,8 @@ def take_in_linear(graph):
             and logits.args[2] is not None
         ):
             node.target, node.args = torch.ops.iwae.bernoulli_of_linear, (x, *logits.args)
-            graph.erase_node(logits)
+            module.graph.erase_node(logits)
+    module.recompile()
 
 
 # The operators, with their autograd and their shapes, so that torch.compile need not look into them.

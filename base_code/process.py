@@ -97,8 +97,7 @@ def compiled(function, example, required=False):
 
 def inductor(module, inputs):
     """The usual backend of torch.compile, for a graph in which the likelihood has taken in the layer before it."""
-    likelihood.take_in_linear(module.graph)
-    module.recompile()
+    likelihood.take_in_linear(module)
     return torch._inductor.compile(module, inputs)
 
 
